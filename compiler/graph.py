@@ -1,0 +1,151 @@
+"""The integer graph: what every importer produces and the rest of the compiler works on.
+
+Activations are int8 in this graph. A reference tensor of uint8 is held minus 128 (``unsigned`` tells the host), its zero
+point likewise, so the arithmetic is the same. Maps are (height, width, channels); a vector of k values is a map of
+1 x 1 x k.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Convolution", "Deviation", "Graph", "HostStep", "MaxPool", "Node", "Requantization", "Tensor"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """A quantized map: real value = (q - zero_point) * scale, q in -128..127.
+
+    ``shape`` is (height, width, channels). ``unsigned`` says that the reference holds q + 128 as uint8.
+    ``reference`` names the tensor in the source model that holds the same values, or is "".
+    ``reference_shape`` is that tensor's shape, batch first (1, C, H, W) or (1, K) for ONNX.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    scale: float
+    zero_point: int
+    unsigned: bool = False
+    reference: str = ""
+    reference_shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requantization:
+    """The reference's map from an accumulator to an output: a monotone staircase for each channel.
+
+    Float form (ONNX Runtime): ``clip(rint(float32(acc) * scale[c]) + zero_point, low, high)`` with rint half to even,
+    float32 arithmetic, and acc the accumulator *with* bias and input zero point: sum((x - x_zp) * w) + bias.
+    ``low``/``high`` include a fused Relu or Clip; all numbers are in the int8 domain of the graph.
+    ``zero_point_first`` is ONNX Runtime's way in QLinearAveragePool: ``rint(float32(acc) * scale[c] + zero_point)``, which
+    breaks ties the other way when the zero point is odd.
+    """
+
+    scale: NDArray[np.float32]
+    zero_point: int
+    low: int = -128
+    high: int = 127
+    zero_point_first: bool = False
+
+    def outputs(self, accumulators: NDArray[np.int64], channel: int | NDArray[np.intp]) -> NDArray[np.int64]:
+        """The reference's outputs for accumulators of one channel, or of channels that broadcast against them."""
+        real = np.asarray(accumulators).astype(np.float32) * self.scale[channel]
+        if self.zero_point_first:
+            rounded = np.rint((real + np.float32(self.zero_point)).astype(np.float64))
+        else:
+            rounded = np.rint(real.astype(np.float64)) + self.zero_point
+        return np.clip(rounded, self.low, self.high).astype(np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """One step of the integer graph.
+
+    ``name`` is the name of the source node at its heart (Conv, Gemm, ...), ``operator`` its operator there, for messages.
+    """
+
+    name: str
+    operator: str
+    input: str
+    output: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convolution(Node):
+    """acc[y, x, o] = sum over ky, kx, c of (in[y*sy + ky*dy - top, x*sx + kx*dx - left, c] - zp) * weights + bias[o].
+
+    Out-of-map inputs contribute 0 (they hold the zero point). Fully connected layers, average pooling and depthwise
+    convolutions are convolutions too: a kernel that covers the map; ones with groups = channels.
+
+    weights : int8, shape (outputs, kernel height, kernel width, inputs / groups)
+    bias : int64, shape (outputs,)
+    padding : top, left, bottom, right
+    """
+
+    weights: NDArray[np.int8]
+    bias: NDArray[np.int64]
+    requantization: Requantization
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxPool(Node):
+    """out[y, x, c] = max over the window; out-of-map inputs do not take part. Scale and zero point are unchanged."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostStep:
+    """Something the host driver does with the outputs: "dequantize", "softmax", "argmax" (with ``axis`` -1)."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deviation:
+    """A node whose outputs may differ from the reference's, by at most ``steps`` output steps, and why."""
+
+    node: str
+    operator: str
+    steps: int
+    reason: str
+
+
+@dataclass(kw_only=True)
+class Graph:
+    """A network: tensors by name, nodes in execution order, one input, one output.
+
+    ``input_float`` tells that the source model takes float32 (the host quantizes:
+    ``clip(rint(x / scale) + zero_point)`` with float32 division and rint half to even); otherwise it takes the integers.
+    ``host_steps`` are applied in order to the integer output to get the model's output.
+    ``input_name``, ``input_shape``, ``output_name`` and ``output_shape`` are the source model's, batch 1 first.
+    ``input_order``: element i of the input map (row, column, channel order) is element ``input_order[i]`` of the source
+    model's input. ``output_order``: element i of the source model's (integer) output is element ``output_order[i]`` of
+    the output map. ``deviations`` lists every node that may not equal the reference; empty means exact on every element.
+    """
+
+    name: str
+    source: str
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    nodes: list[Node] = field(default_factory=list)
+    input: str = ""
+    output: str = ""
+    input_float: bool = True
+    input_name: str = ""
+    input_shape: tuple[int, ...] = ()
+    input_order: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    output_name: str = ""
+    output_shape: tuple[int, ...] = ()
+    output_order: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    host_steps: list[HostStep] = field(default_factory=list)
+    deviations: list[Deviation] = field(default_factory=list)

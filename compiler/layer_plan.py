@@ -1,0 +1,169 @@
+"""From a node of the integer graph to passes of the engine: geometry, taps and channel order, before any address is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import gcd
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..hw.memory.map_layout import MapLayout
+from .graph import Convolution, MaxPool, Node
+
+__all__ = ["LayerPlan", "OutputRun", "Tap", "plan_layer"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tap:
+    """One kernel position, relative to a pixel group's first pixel (hw/control/descriptor.py, tap_layout).
+
+    ``address`` may be negative here; the tap memory holds it modulo the feature buffer's address space.
+    """
+
+    address: int
+    bank: int
+    row: int
+    column: int
+    columns: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputRun:
+    """Neighbouring output groups whose input words follow one rule: one descriptor.
+
+    ``first_group``, ``groups``: which output groups. ``first_word``: the first input word of the first of them.
+    ``words``: input words that each group reads. ``period``: groups that read the same words; ``period_words``: how many
+    words further the next period begins.
+    """
+
+    first_group: int
+    groups: int
+    first_word: int
+    words: int
+    period: int
+    period_words: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerPlan:
+    """One node on the engine. ``input`` and ``output`` are layouts with base 0."""
+
+    node: Node
+    input: MapLayout
+    output: MapLayout
+    stride: tuple[int, int]
+    taps: tuple[Tap, ...]
+    runs: tuple[OutputRun, ...]
+    lanes: int
+    """Output channels of a group: n, or m for max pooling."""
+
+    @property
+    def row_groups(self) -> int:
+        """Pixel groups in an output row."""
+        return -(-self.output.width // self.output.p)
+
+    @property
+    def products(self) -> int:
+        """Multiplications that the node needs, padding included; 0 for max pooling."""
+        if not isinstance(self.node, Convolution):
+            return 0
+        return self.output.height * self.output.width * self.node.weights.size
+
+
+def _taps(layout: MapLayout, kernel: tuple[int, int], stride: int, padding: tuple[int, int], dilation: tuple[int, int]) -> tuple[Tap, ...]:  # fmt: skip
+    taps = []
+    for ky in range(kernel[0]):
+        row = ky * dilation[0] - padding[0]
+        for kx in range(kernel[1]):
+            position, phase = divmod(kx * dilation[1] - padding[1], stride)
+            column, bank = divmod(position, layout.p)
+            taps.append(
+                Tap(
+                    address=row * layout.row_words + phase * layout.phase_words + column,
+                    bank=bank,
+                    row=row,
+                    column=position,
+                    columns=layout.phase_width(phase),
+                )
+            )
+    return tuple(taps)
+
+
+def _output_runs(first_words: list[int], words: int) -> tuple[OutputRun, ...]:
+    """Cuts the groups into runs with ``first_words[g] = start + (g div period) * period_words``."""
+    runs = []
+    start = 0
+    while start < len(first_words):
+        rest = [word - first_words[start] for word in first_words[start:]]
+        period = next((g for g, word in enumerate(rest) if word), len(rest))
+        step = rest[period] if period < len(rest) else 0
+        length = next((g for g, word in enumerate(rest) if word != g // period * step), len(rest))
+        runs.append(
+            OutputRun(
+                first_group=start,
+                groups=length,
+                first_word=first_words[start],
+                words=words,
+                period=period,
+                period_words=step,
+            )
+        )
+        start += length
+    return tuple(runs)
+
+
+def plan_layer(node: Node, source: MapLayout, target: MapLayout, n: int) -> LayerPlan:
+    """Places ``node`` on an engine with n output lanes; p and m are the layouts'.
+
+    ``source.phases`` must be the node's horizontal stride.
+    """
+    if isinstance(node, Convolution):
+        outputs, height, width, fan_in = node.weights.shape
+        taps = _taps(source, (height, width), node.stride[1], (node.padding[0], node.padding[1]), node.dilation)
+        outputs_per_group = outputs // node.groups
+        first_words, words = [], 1
+        for first in range(0, outputs, n):
+            last = min(first + n, outputs) - 1
+            low = first // outputs_per_group * fan_in
+            high = (last // outputs_per_group + 1) * fan_in - 1
+            first_words.append(low // source.m)
+            words = max(words, high // source.m - low // source.m + 1)
+        first_words = [min(word, source.words - words) for word in first_words]
+        lanes = n
+        stride = node.stride
+    elif isinstance(node, MaxPool):
+        taps = _taps(source, node.kernel, node.stride[1], (node.padding[0], node.padding[1]), (1, 1))
+        first_words, words = list(range(source.words)), 1
+        lanes = source.m
+        stride = node.stride
+    else:
+        raise TypeError(f"no plan for a {type(node).__name__}")
+    if source.phases != stride[1]:
+        raise ValueError(f"the input of {node.name} has {source.phases} phases, not {stride[1]}")
+    return LayerPlan(
+        node=node,
+        input=source,
+        output=target,
+        stride=stride,
+        taps=taps,
+        runs=_output_runs(first_words, words),
+        lanes=lanes,
+    )
+
+
+def dense_weights(node: Convolution, channels: int) -> NDArray[np.int8]:
+    """Weights over all input channels, shape (outputs, kernel height, kernel width, channels); 0 outside a group."""
+    outputs, height, width, fan_in = node.weights.shape
+    if node.groups == 1:
+        return node.weights
+    dense = np.zeros((outputs, height, width, channels), np.int8)
+    for output in range(outputs):
+        first = output // (outputs // node.groups) * fan_in
+        dense[output, :, :, first : first + fan_in] = node.weights[output]
+    return dense
+
+
+def lane_offsets_fit(m: int, n: int, offset: int) -> bool:
+    """Whether a byte offset is one that the word packer has."""
+    return offset % gcd(m, n) == 0

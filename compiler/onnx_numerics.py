@@ -1,0 +1,90 @@
+"""The float32 arithmetic of ONNX Runtime that decides quantized results, formula by formula.
+
+Established by experiment with ONNX Runtime 1.31 on accumulators set next to every rounding boundary:
+
+- QLinearConv, QLinearMatMul, QGemm: scale = (x_scale * w_scale) / y_scale, out = rint(float32(acc) * scale) + zp.
+- QLinearGlobalAveragePool: scale = x_scale / (y_scale * count), out = rint(float32(acc) * scale) + zp.
+- QLinearAveragePool: float32 sum of dequantized inputs in row, column order, / count, / y_scale, + zp, then rint.
+- A float bias of a node that becomes QLinearConv or QGemm: rint(bias / (x_scale * w_scale)) as int32.
+
+All rint are half to even, every operation is rounded to float32.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "average_pool_is_exact",
+    "average_pool_scale",
+    "bias_scale_matches",
+    "clip_bounds",
+    "clip_is_absorbed",
+    "integer_bias",
+    "product_scale",
+]
+
+
+def product_scale(
+    x_scale: np.float32, weight_scale: NDArray[np.float32], y_scale: np.float32
+) -> NDArray[np.float32]:
+    """The requantization scale of QLinearConv, QLinearMatMul and QGemm."""
+    return ((x_scale * weight_scale).astype(np.float32) / y_scale).astype(np.float32)
+
+
+def average_pool_scale(x_scale: np.float32, y_scale: np.float32, count: int) -> np.float32:
+    """The requantization scale of QLinearGlobalAveragePool, and the nearest one for QLinearAveragePool."""
+    return np.float32(x_scale / np.float32(y_scale * np.float32(count)))
+
+
+def integer_bias(bias: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.float64]:
+    """A float bias in units of the accumulator, whole numbers, not limited to int32."""
+    with np.errstate(over="ignore"):
+        return np.rint((bias.astype(np.float32) / scale).astype(np.float64))
+
+
+def bias_scale_matches(scale: NDArray[np.float32], expected: NDArray[np.float32]) -> bool:
+    """Whether an integer bias has the scale of the accumulator, x_scale * w_scale, but for float32 rounding."""
+    return bool(np.allclose(scale, expected, rtol=2.0**-20, atol=0.0))
+
+
+def clip_bounds(minimum: float, maximum: float, scale: float, zero_point: int) -> tuple[int, int]:
+    """A clip in real numbers as bounds of the quantized output (int8 domain).
+
+    Quantization is monotone, so quantizing a clipped value equals clipping the quantized one at the quantized bounds.
+    """
+    low, high = -128, 127
+    if minimum > -math.inf:
+        low = int(np.clip(np.rint(np.float32(minimum) / np.float32(scale)) + zero_point, -128, 127))
+    if maximum < math.inf:
+        high = int(np.clip(np.rint(np.float32(maximum) / np.float32(scale)) + zero_point, -128, 127))
+    return low, max(low, high)
+
+
+def clip_is_absorbed(minimum: float, maximum: float, scale: float, zero_point: int) -> bool:
+    """Whether ONNX Runtime drops a clip in front of a QuantizeLinear because the integer range implies it."""
+    smallest = np.float32(-128 - zero_point) * np.float32(scale)
+    largest = np.float32(127 - zero_point) * np.float32(scale)
+    return bool(smallest >= minimum and largest <= maximum)
+
+
+def average_pool_is_exact(
+    x_scale: np.float32, x_zero_point: int, y_scale: np.float32, y_zero_point: int, count: int
+) -> bool:
+    """Whether QLinearAveragePool's float32 sums can never round to another output than the exact integer sum.
+
+    True if all its operations are exact (powers of two), or if no sum of ``count`` inputs comes closer to a rounding
+    boundary than the largest error of the float32 operations. Zero points are in the int8 domain.
+    """
+    if all(math.frexp(float(value))[0] == 0.5 for value in (x_scale, y_scale, count)):
+        return True
+    ratio = float(x_scale) / (float(y_scale) * count)
+    sums = np.arange(count * (-128 - x_zero_point), count * (127 - x_zero_point) + 1, dtype=np.float64)
+    outputs = sums * ratio + y_zero_point
+    outputs = outputs[(outputs > -129.0) & (outputs < 128.0)]
+    distance = np.abs(outputs - np.floor(outputs) - 0.5)
+    error = 2.0**-24 * ((count + 4) * 255.0 * float(x_scale) / float(y_scale) + 1024.0)
+    return bool(distance.size == 0 or distance.min() > error)

@@ -1,0 +1,115 @@
+"""What a tensor of the source model stands for while its graph is walked.
+
+Every value but the constants knows its ``elements``: an array of the tensor's shape in the source model that holds, for
+each element, its place in the integer graph's map (row, column, channel order). Moving data (Reshape, Transpose,
+Flatten) is then the same operation on this array, and a layer that takes a vector takes any order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .graph import HostStep
+from .onnx_window import Window
+
+__all__ = ["Accumulated", "Constant", "Hosted", "Integers", "Reals", "ScaledConstant", "Source", "Unknown", "Value"]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Plain numbers."""
+
+    array: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class ScaledConstant:
+    """Dequantized numbers: (integers - zero point) * scale, the zero point already subtracted; one scale or one for each
+    index of ``axis``. ``moved`` tells that an operator stands between DequantizeLinear and the consumer."""
+
+    integers: NDArray[np.int64]
+    scale: NDArray[np.float32]
+    axis: int
+    element: int
+    moved: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """The model's float input, not yet quantized."""
+
+    elements: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Integers:
+    """A quantized map of the graph. ``exclusive``: nothing else reads it on the way from the layer that made it."""
+
+    tensor: str
+    elements: NDArray[np.int64]
+    exclusive: bool = True
+
+
+@dataclass(frozen=True)
+class Reals:
+    """A dequantized map of the graph, clipped to minimum..maximum.
+
+    ``direct``: no operator stands between DequantizeLinear and here, so ONNX Runtime fuses the consumer.
+    """
+
+    tensor: str
+    elements: NDArray[np.int64]
+    exclusive: bool = True
+    direct: bool = True
+    minimum: float = -math.inf
+    maximum: float = math.inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accumulated:
+    """Sums of a layer on the array, not yet quantized.
+
+    ``scale`` gives the requantization scale for each channel from the output's scale. ``reasons`` tell why ONNX Runtime
+    computes the node in float32 instead of integers; empty if it does not. ``pool_count`` is the number of inputs of an
+    average pool that is not global, else 0.
+    """
+
+    name: str
+    operator: str
+    tensor: str
+    window: Window
+    groups: int
+    weights: NDArray[np.int8]
+    bias: NDArray[np.int64]
+    weight_scale: NDArray[np.float32]
+    scale: Callable[[np.float32], NDArray[np.float32]]
+    shape: tuple[int, int, int]
+    elements: NDArray[np.int64]
+    reasons: tuple[str, ...] = ()
+    pool_count: int = 0
+    biased: bool = False
+    minimum: float = -math.inf
+    maximum: float = math.inf
+
+
+@dataclass(frozen=True)
+class Hosted:
+    """A result of the host driver: the steps to apply to the map."""
+
+    tensor: str
+    elements: NDArray[np.int64]
+    steps: tuple[HostStep, ...]
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """The output of a node that has a problem."""
+
+
+Value = Constant | ScaledConstant | Source | Integers | Reals | Accumulated | Hosted | Unknown

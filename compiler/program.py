@@ -1,0 +1,218 @@
+"""The program of a network on one engine: descriptors, taps and weight words, and where the host finds the maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from amaranth.utils import ceil_log2
+from numpy.typing import NDArray
+
+from ..hw.config import EngineConfig
+from ..hw.control.descriptor import Operation, descriptor_layout, descriptor_words, encode, tap_layout
+from ..hw.memory.map_layout import MapLayout
+from .graph import Convolution
+from .layer_plan import LayerPlan, Tap, dense_weights
+from .requantize import CertifiedRequantization
+
+__all__ = ["Program", "ProgramLayer", "assemble"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgramLayer:
+    """One node in the program: ``descriptors`` of it in a row, the map it reads and the map it writes."""
+
+    name: str
+    operator: str
+    input: str
+    output: str
+    descriptors: tuple[Mapping[str, int], ...]
+    products: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """Everything that the host loads, as the regions of the core hold it (hw/control/register_map.py).
+
+    ``program``, ``taps``, ``weights``: 32-bit words in region order, gaps included. ``maps``: layout of every tensor by name.
+    """
+
+    config: EngineConfig
+    program: NDArray[np.uint32]
+    taps: NDArray[np.uint32]
+    weights: NDArray[np.uint32]
+    maps: Mapping[str, MapLayout]
+    layers: tuple[ProgramLayer, ...]
+    input: str
+    output: str
+
+    @property
+    def weight_words(self) -> int:
+        """Words of the weight buffer in use, parameters included."""
+        return len(self.weights) >> ceil_log2(self.config.weight_segments)
+
+    def feature_words(self) -> int:
+        """Addresses of the feature buffer in use."""
+        return max(layout.base + layout.size for layout in self.maps.values())
+
+
+@dataclass
+class _TapTable:
+    """Taps of all layers; equal lists are kept once."""
+
+    entries: list[Tap]
+    found: dict[tuple[Tap, ...], int]
+
+    def place(self, taps: tuple[Tap, ...]) -> int:
+        if taps not in self.found:
+            self.found[taps] = len(self.entries)
+            self.entries.extend(taps)
+        return self.found[taps]
+
+
+def _segments(words: Sequence[int], count: int) -> NDArray[np.uint32]:
+    """Words as 32-bit segments, each word padded to a power of two of them."""
+    stride = 1 << ceil_log2(count)
+    image = np.zeros((len(words), stride), np.uint32)
+    for index, word in enumerate(words):
+        for segment in range(count):
+            image[index, segment] = word >> 32 * segment & 0xFFFFFFFF
+    return image.reshape(-1)
+
+
+def _weight_image(words: Sequence[NDArray[np.uint8]], config: EngineConfig) -> NDArray[np.uint32]:
+    """Weight words, each (n, m) bytes, as 32-bit segments."""
+    stride = 1 << ceil_log2(config.weight_segments)
+    image = np.zeros((len(words), 4 * stride), np.uint8)
+    if words:
+        image[:, : config.n * config.m] = np.stack(words).reshape(len(words), -1)
+    return image.view("<u4").astype(np.uint32).reshape(-1)
+
+
+def _parameter_words(
+    certified: CertifiedRequantization, channels: Sequence[int], config: EngineConfig
+) -> list[NDArray[np.uint8]]:
+    """The rows in front of an output group: multiplier, offset, shift code of each lane, least significant row first."""
+    size = config.parameter_words * config.m
+    rows = np.zeros((config.n, size), np.uint8)
+    for lane, channel in enumerate(channels):
+        bits = int(certified.multiplier[channel])
+        bits |= (int(certified.offset[channel]) & ((1 << config.offset_width) - 1)) << config.multiplier_width
+        bits |= int(certified.shift_code[channel]) << config.multiplier_width + config.offset_width
+        rows[lane] = np.frombuffer(bits.to_bytes(size, "little"), np.uint8)
+    return [rows[:, k * config.m : (k + 1) * config.m] for k in range(config.parameter_words)]
+
+
+def assemble(
+    config: EngineConfig,
+    plans: Sequence[LayerPlan],
+    bases: Mapping[str, int],
+    certified: Mapping[str, CertifiedRequantization],
+    zero_points: Mapping[str, int],
+) -> Program:
+    """Encodes planned layers. ``bases``: address of each tensor; ``certified``: by node name; ``zero_points``: by tensor.
+
+    The engine's depths are not checked here: EngineConfig of the result is ``config`` as given.
+    """
+    feature_modulus = 1 << config.feature_bits
+    taps = _TapTable([], {})
+    weight_words: list[NDArray[np.uint8]] = []
+    layers = []
+    maps: dict[str, MapLayout] = {}
+    words: list[int] = []
+    for plan in plans:
+        node = plan.node
+        source = replace(plan.input, base=bases[node.input])
+        target = replace(plan.output, base=bases[node.output])
+        maps[node.input] = source
+        maps[node.output] = target
+        convolution = isinstance(node, Convolution)
+        dense = dense_weights(node, source.channels) if isinstance(node, Convolution) else None
+        if dense is not None:
+            padded = np.zeros((*dense.shape[:3], source.words * config.m), np.int8)
+            padded[..., : source.channels] = dense
+        descriptors = []
+        for run in plan.runs:
+            weight_first = len(weight_words)
+            first_channel = run.first_group * plan.lanes
+            end_channel = min(first_channel + run.groups * plan.lanes, target.channels)
+            if isinstance(node, Convolution):
+                for group in range(run.groups):
+                    start = first_channel + group * config.n
+                    channels = range(start, min(start + config.n, end_channel))
+                    weight_words.extend(_parameter_words(certified[node.name], channels, config))
+                    first_word = run.first_word + group // run.period * run.period_words
+                    rows = np.zeros((config.n, len(plan.taps), run.words, config.m), np.int8)
+                    part = padded[channels.start : channels.stop].reshape(len(channels), len(plan.taps), -1, config.m)
+                    rows[: len(channels)] = part[:, :, first_word : first_word + run.words]
+                    ordered = rows.transpose(1, 2, 0, 3).reshape(-1, config.n, config.m)
+                    weight_words.extend(ordered.view(np.uint8))
+            tail = target.width - (plan.row_groups - 1) * config.p
+            values = {
+                "operation": (Operation.CONVOLUTION if convolution else Operation.MAX_POOL).value,
+                "groups_last": run.groups - 1,
+                "words_last": run.words - 1,
+                "taps_last": len(plan.taps) - 1,
+                "tap_first": taps.place(plan.taps),
+                "weight_first": weight_first if convolution else 0,
+                "rows_last": target.height - 1,
+                "row_groups_last": plan.row_groups - 1,
+                "tail_last": tail - 1,
+                "input_first": source.base + run.first_word * source.line_words,
+                "input_rows": source.height,
+                "line_step": source.line_words,
+                "row_step": plan.stride[0] * source.row_words % feature_modulus,
+                "row_stride": plan.stride[0],
+                "period_last": run.period - 1,
+                "period_step": run.period_words * source.line_words,
+                "pad": (zero_points[node.input] if convolution else -128) & 0xFF,
+                "low": node.requantization.low if isinstance(node, Convolution) else -128,
+                "high": node.requantization.high if isinstance(node, Convolution) else 127,
+                "output_first": target.base + first_channel // config.m * target.line_words,
+                "output_offset": first_channel % config.m,
+                "output_row_step": target.row_words,
+                "output_line_step": target.line_words,
+                "output_group_step": (config.n // config.m if convolution else 1) * target.line_words % feature_modulus,
+                "output_phase_step": target.phase_words,
+                "output_phases_last": target.phases - 1,
+                "last_lane": (end_channel - first_channel - 1) % config.n if convolution else 0,
+            }
+            descriptors.append(values)
+            bits = encode(descriptor_layout(config), values)
+            words.extend(bits >> 32 * k & 0xFFFFFFFF for k in range(descriptor_words(config)))
+        layers.append(
+            ProgramLayer(
+                name=node.name,
+                operator=node.operator,
+                input=node.input,
+                output=node.output,
+                descriptors=tuple(descriptors),
+                products=plan.products,
+            )
+        )
+    header = [config.identity & 0xFFFFFFFF, config.identity >> 32]
+    end = [0] * descriptor_words(config)
+    layout = tap_layout(config)
+    entries = [encode(layout, _tap_values(tap, config)) for tap in taps.entries]
+    return Program(
+        config=config,
+        program=np.array(header + words + end, np.uint32),
+        taps=_segments(entries, -(-layout.size // 32)),
+        weights=_weight_image(weight_words, config),
+        maps=maps,
+        layers=tuple(layers),
+        input=plans[0].node.input,
+        output=plans[-1].node.output,
+    )
+
+
+def _tap_values(tap: Tap, config: EngineConfig) -> dict[str, Any]:
+    return {
+        "address": tap.address % (1 << config.feature_bits),
+        "bank": tap.bank,
+        "row": tap.row,
+        "column": tap.column,
+        "columns": tap.columns,
+    }

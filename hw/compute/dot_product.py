@@ -1,0 +1,69 @@
+"""The integer dot product: the multiply-accumulate unit's inner part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from ..primitives.product_bank import ProductBank
+from .adder_tree import AdderTree
+
+__all__ = ["DotProduct"]
+
+
+class DotProduct(wiring.Component):
+    """``total = sum(activations[k] * weights[k] for k in range(m))``, exact, int8 operands.
+
+    Source: vector-inner-product processing element of the p x m x n array (seed paper 001, section 3).
+
+    Parameters
+    ----------
+    m : int, >= 1
+        Products.
+    multiplier_latency : int, 2 or 3
+        See :class:`ProductBank`.
+
+    Members
+    -------
+    activations, weights : In(signed(8)).array(m)
+    total : Out(signed(16 + ceil_log2(m)))
+
+    **Timing.** Latency ``multiplier_latency + ceil_log2(m)`` cycles (attribute ``latency``); a result every cycle.
+
+    **Reset.** Registers are not reset.
+    """
+
+    activations: Any
+    weights: Any
+    total: Signal
+
+    def __init__(self, m: int, multiplier_latency: int = 3) -> None:
+        if m < 1:
+            raise ValueError(f"A dot product needs at least one product, not {m}")
+        self.m = m
+        self.multiplier_latency = multiplier_latency
+        self.latency = multiplier_latency + ceil_log2(m)
+        super().__init__(
+            {
+                "activations": In(signed(8)).array(m),
+                "weights": In(signed(8)).array(m),
+                "total": Out(signed(16 + ceil_log2(m))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.products = products = ProductBank(self.m, self.multiplier_latency)
+        m.submodules.tree = tree = AdderTree(self.m, 16)
+        for lane in range(self.m):
+            m.d.comb += [
+                products.a[lane].eq(self.activations[lane]),
+                products.b[lane].eq(self.weights[lane]),
+                tree.terms[lane].eq(products.product[lane]),
+            ]
+        m.d.comb += self.total.eq(tree.total)
+        return m

@@ -1,0 +1,236 @@
+"""The engine configuration: what the user or the compiler chooses, the rules it obeys, and every width derived from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from math import gcd
+from typing import Any
+
+from amaranth.utils import ceil_log2
+
+from .errors import UserError
+
+__all__ = ["PROGRAM_FORMAT", "EngineConfig"]
+
+PROGRAM_FORMAT = 1
+"""Version of the program, tap and weight images; part of the identity hash."""
+
+
+def _require(rule: bool, sentence: str) -> None:
+    if not rule:
+        raise UserError(sentence)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineConfig:
+    """Parameters of one engine.
+
+    Parameters
+    ----------
+    p : int, 1..64
+        Pixels computed at once: banks of the feature buffer, width of a window.
+    m : int, 1..64
+        Bytes in a word: lanes of a dot product.
+    n : int, 1..64
+        Output channels computed at once: rows of a weight word, lanes of the output stage.
+    depth : int, 1..64
+        Pixel groups that share one weight fetch: entries in each half of the accumulation buffer.
+    feature_depth : int, 2..65536
+        Words in each of the p banks of the feature buffer (a word is m bytes).
+    weight_depth : int, 2..65536
+        Words of the weight buffer (a word is n rows of m bytes).
+    program_depth : int, 4..4096
+        32-bit words of the program memory.
+    tap_depth : int, 2..4096
+        Entries of the tap memory: one for each kernel position of each layer with its own geometry.
+    extent_width : int, 3..12
+        Bits of a row or column number; maps are at most ``2**extent_width - 1`` high and wide.
+    accumulator_width : int, 12..32
+        Bits of an accumulator, two's complement. The compiler derives it from the weights' worst case.
+    multiplier_width : int, 8..34
+        Bits of the requantization multiplier, unsigned.
+    shifts : tuple of 4 ints, ascending, 1..48
+        The right shifts that a channel's requantization may choose from.
+    requantizer_digit : int, 0 or 1..8
+        0: a pipelined multiplier, one pixel a cycle. d > 0: a serial multiplier that takes d bits of the multiplier a
+        cycle (small FPGAs).
+    multiplier_latency : int, 2..3
+        Cycles of a product: input register, output register, and with 3 a register that bridges the way to the adders.
+    weight_memory : "block" or "spram"
+        The memory that the weight buffer is made of. ``spram`` is the 16 Ki x 16 bit single-port RAM of iCE40 UP.
+    pooling : bool
+        Whether the engine contains the max-pooling array.
+    """
+
+    p: int
+    m: int
+    n: int
+    depth: int = 1
+    feature_depth: int = 1024
+    weight_depth: int = 512
+    program_depth: int = 512
+    tap_depth: int = 256
+    extent_width: int = 8
+    accumulator_width: int = 24
+    multiplier_width: int = 27
+    shifts: tuple[int, int, int, int] = (18, 24, 30, 36)
+    requantizer_digit: int = 0
+    multiplier_latency: int = 3
+    weight_memory: str = "block"
+    pooling: bool = True
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "p": (1, 64), "m": (1, 64), "n": (1, 64), "depth": (1, 64), "feature_depth": (2, 65536),
+            "weight_depth": (2, 65536), "program_depth": (4, 4096), "tap_depth": (2, 4096), "extent_width": (3, 12),
+            "accumulator_width": (12, 32), "multiplier_width": (8, 34), "requantizer_digit": (0, 8),
+            "multiplier_latency": (2, 3),
+        }  # fmt: skip
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            _require(
+                isinstance(value, int) and not isinstance(value, bool) and low <= value <= high,
+                f"Engine parameter {name} must be an integer from {low} to {high}, not {value!r}.",
+            )
+        shifts = self.shifts
+        _require(
+            isinstance(shifts, tuple) and len(shifts) == 4 and all(isinstance(s, int) and 1 <= s <= 48 for s in shifts)
+            and list(shifts) == sorted(set(shifts)),
+            f"Engine parameter shifts must be four different ascending integers from 1 to 48, not {shifts!r}.",
+        )  # fmt: skip
+        _require(
+            self.weight_memory in ("block", "spram"),
+            f"Engine parameter weight_memory must be 'block' or 'spram', not {self.weight_memory!r}.",
+        )
+        _require(
+            isinstance(self.pooling, bool), f"Engine parameter pooling must be true or false, not {self.pooling!r}."
+        )
+
+    # Words and addresses
+
+    @property
+    def word_width(self) -> int:
+        """Bits of a feature word."""
+        return 8 * self.m
+
+    @property
+    def weight_width(self) -> int:
+        """Bits of a weight word."""
+        return 8 * self.m * self.n
+
+    @property
+    def bank_bits(self) -> int:
+        """Bits of a bank number."""
+        return ceil_log2(self.p)
+
+    @property
+    def feature_bits(self) -> int:
+        """Bits of an address inside a bank."""
+        return ceil_log2(self.feature_depth)
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of a weight word's address."""
+        return ceil_log2(self.weight_depth)
+
+    @property
+    def tap_bits(self) -> int:
+        """Bits of a tap's address."""
+        return ceil_log2(self.tap_depth)
+
+    @property
+    def program_bits(self) -> int:
+        """Bits of a program word's address."""
+        return ceil_log2(self.program_depth)
+
+    @property
+    def slot_bits(self) -> int:
+        """Bits of a slot number of the accumulation buffer."""
+        return ceil_log2(self.depth)
+
+    @property
+    def feature_segments(self) -> int:
+        """32-bit host words in a feature word."""
+        return -(-self.word_width // 32)
+
+    @property
+    def weight_segments(self) -> int:
+        """32-bit host words in a weight word."""
+        return -(-self.weight_width // 32)
+
+    # Requantization
+
+    @property
+    def offset_width(self) -> int:
+        """Bits of the requantization offset and of the sum before the shift, two's complement."""
+        return max(self.accumulator_width + self.multiplier_width, self.shifts[-1] + 9) + 1
+
+    @property
+    def parameter_width(self) -> int:
+        """Bits of one channel's requantization parameters: multiplier, offset, shift code."""
+        return self.multiplier_width + self.offset_width + 2
+
+    @property
+    def parameter_words(self) -> int:
+        """Weight words in front of each output group that carry its channels' parameters, one row a lane."""
+        return -(-self.parameter_width // self.word_width)
+
+    @property
+    def requantizer_interval(self) -> int:
+        """Cycles between two pixels that the requantizer accepts."""
+        return 1 if self.requantizer_digit == 0 else self.requantizer_steps + 1
+
+    @property
+    def requantizer_steps(self) -> int:
+        """Digits of the multiplier that a serial requantizer works through."""
+        return -(-self.multiplier_width // max(self.requantizer_digit, 1))
+
+    @property
+    def lane_pitch(self) -> int:
+        """Byte offsets of an output group in its first word are multiples of this: gcd(m, n)."""
+        return gcd(self.m, self.n)
+
+    @property
+    def write_steps(self) -> int:
+        """The most feature words that n neighbouring channels can touch: cycles to write one pixel."""
+        return -(-(self.m - self.lane_pitch + self.n) // self.m)
+
+    @property
+    def pixel_interval(self) -> int:
+        """Cycles between two pixels that leave the accumulation buffer."""
+        return max(self.requantizer_interval, self.write_steps)
+
+    @property
+    def sum_width(self) -> int:
+        """Bits of a dot product of m int8 pairs."""
+        return 16 + ceil_log2(self.m)
+
+    # Identity
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self) | {"shifts": list(self.shifts)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> EngineConfig:
+        """The inverse of :meth:`to_dict`. Raises UserError for unknown or missing parameters."""
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        _require(not unknown, f"Unknown engine parameters: {', '.join(unknown)}.")
+        missing = sorted({"p", "m", "n"} - set(values))
+        _require(not missing, f"Missing engine parameters: {', '.join(missing)}.")
+        plain = dict(values)
+        if "shifts" in plain:
+            plain["shifts"] = tuple(plain["shifts"])
+        return cls(**plain)
+
+    @property
+    def identity(self) -> int:
+        """64-bit identity: SHA-256 over the program format and all parameters. Never 0."""
+        text = json.dumps({"format": PROGRAM_FORMAT, **self.to_dict()}, sort_keys=True)
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") | 1
+
+    def __str__(self) -> str:
+        return f"{self.p} x {self.m} x {self.n}, depth {self.depth}"

@@ -1,0 +1,24 @@
+"""Delay lines: control that travels beside the data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import data
+
+__all__ = ["delay"]
+
+
+def delay(m: Module, source: Any, cycles: int, name: str, *, reset_less: bool = True) -> list[Any]:
+    """Registers that hold ``source`` 1, 2, ... ``cycles`` cycles later; element 0 of the list is ``source`` itself.
+
+    Only what has an effect by itself (a valid bit) needs a reset: pass ``reset_less=False`` for it.
+    """
+    stages = [source]
+    for cycle in range(1, cycles + 1):
+        shape = source.shape() if isinstance(source, Value | data.View) else Value.cast(source).shape()
+        stage = Signal(shape, name=f"{name}_{cycle}", reset_less=reset_less)
+        m.d.sync += stage.eq(stages[-1])
+        stages.append(stage)
+    return stages

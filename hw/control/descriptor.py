@@ -1,0 +1,155 @@
+"""The layer descriptor: what one layer does, as the program memory holds it. One source for RTL and compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from amaranth.hdl import signed, unsigned
+from amaranth.lib import data, enum
+
+from ..config import EngineConfig
+
+__all__ = ["GROUP_WIDTH", "STRIDE_WIDTH", "Operation", "decode", "descriptor_layout", "descriptor_words", "encode", "tap_layout"]
+
+GROUP_WIDTH = 11
+"""Bits of a count of output groups or of words in a pixel."""
+
+STRIDE_WIDTH = 4
+"""Bits of a stride."""
+
+
+class Operation(enum.Enum, shape=2):
+    """What a descriptor makes the engine do."""
+
+    #: end of the program
+    END = 0
+    #: multiply-accumulate, requantize: convolution, fully connected, average pooling, depthwise convolution
+    CONVOLUTION = 1
+    #: maximum over a window
+    MAX_POOL = 2
+
+
+def descriptor_layout(config: EngineConfig) -> data.StructLayout:
+    """Fields of a descriptor, least significant first. Fields named ``*_last`` hold a count minus one.
+
+    ====================  ==========================================================================================
+    operation             :class:`Operation`
+    groups_last           output groups: of n channels (convolution), of one word (max pool)
+    words_last            input words that one output group reads at each tap
+    taps_last             taps (kernel positions)
+    tap_first             address of the first tap in the tap memory
+    weight_first          weight-buffer address of the first output group's parameters
+    rows_last             output rows
+    row_groups_last       pixel groups in an output row
+    tail_last             pixels in the last group of a row
+    input_first           feature-buffer address of the input map (of the first word that the first output group reads)
+    input_rows            rows of the input map; others are padding
+    line_step             addresses between two words of an input pixel
+    row_step              addresses between the input rows of two output rows
+    row_stride            input rows between two output rows
+    period_last           output groups that read the same input words
+    period_step           addresses to the next input words after that many groups
+    pad                   byte that stands for padding
+    low, high             clamp of the outputs
+    output_first          feature-buffer address of the output map (of the word that receives channel 0)
+    output_offset         byte of channel 0 in that word, a multiple of gcd(m, n)
+    output_row_step       addresses between two output rows
+    output_line_step      addresses between two words of an output pixel
+    output_group_step     addresses that an output group advances (n div m words, or 1 word for max pool)
+    output_phase_step     addresses between two phases of an output row
+    output_phases_last    phases of the output map: the next layer's horizontal stride
+    last_lane             lanes in the last output group
+    ====================  ==========================================================================================
+    """
+    feature = unsigned(config.feature_bits)
+    group = unsigned(GROUP_WIDTH)
+    extent = unsigned(config.extent_width)
+    return data.StructLayout(
+        {
+            "operation": Operation,
+            "groups_last": group,
+            "words_last": group,
+            "taps_last": unsigned(config.tap_bits),
+            "tap_first": unsigned(config.tap_bits),
+            "weight_first": unsigned(config.weight_bits),
+            "rows_last": extent,
+            "row_groups_last": extent,
+            "tail_last": unsigned(config.bank_bits),
+            "input_first": feature,
+            "input_rows": extent,
+            "line_step": feature,
+            "row_step": feature,
+            "row_stride": unsigned(STRIDE_WIDTH),
+            "period_last": group,
+            "period_step": feature,
+            "pad": unsigned(8),
+            "low": signed(8),
+            "high": signed(8),
+            "output_first": feature,
+            "output_offset": range(config.m),
+            "output_row_step": feature,
+            "output_line_step": feature,
+            "output_group_step": feature,
+            "output_phase_step": feature,
+            "output_phases_last": unsigned(STRIDE_WIDTH),
+            "last_lane": range(config.n),
+        }
+    )
+
+
+def tap_layout(config: EngineConfig) -> data.StructLayout:
+    """Fields of a tap: one kernel position, relative to the first pixel of a pixel group.
+
+    With input column ``x0 + kx * dilation - left = q * stride + phase``: ``bank = q mod p``, ``address`` is the distance of
+    its row, phase and ``q div p`` from the group's address (modulo the feature buffer's size), ``column`` is q, ``columns`` the
+    columns of the phase, ``row`` the row ``ky * dilation - top``.
+    """
+    return data.StructLayout(
+        {
+            "address": unsigned(config.feature_bits),
+            "bank": unsigned(config.bank_bits),
+            "row": signed(config.extent_width + 1),
+            "column": signed(config.extent_width + 1),
+            "columns": unsigned(config.extent_width),
+        }
+    )
+
+
+def descriptor_words(config: EngineConfig) -> int:
+    """32-bit words of a descriptor in the program memory."""
+    return -(-descriptor_layout(config).size // 32)
+
+
+def encode(layout: data.StructLayout, values: Mapping[str, int]) -> int:
+    """The bits of a structure with ``values``.
+
+    Raises
+    ------
+    ValueError
+        If a field is missing, unknown, or does not fit: the message names it.
+    """
+    names = {name for name, _ in layout}
+    if names != set(values):
+        raise ValueError(f"fields {sorted(names ^ set(values))} are missing or unknown")
+    bits = 0
+    for name, field in layout:
+        value = int(values[name])
+        shape = field.shape if not isinstance(field.shape, type) else unsigned(field.width)
+        is_signed = getattr(shape, "signed", False)
+        low, high = (-(1 << field.width - 1), (1 << field.width - 1) - 1) if is_signed else (0, (1 << field.width) - 1)
+        if not low <= value <= high:
+            raise ValueError(f"field {name} must be in {low}..{high}, not {value}")
+        bits |= (value & ((1 << field.width) - 1)) << field.offset
+    return bits
+
+
+def decode(layout: data.StructLayout, bits: int) -> dict[str, int]:
+    """The inverse of :func:`encode`."""
+    values = {}
+    for name, field in layout:
+        value = bits >> field.offset & ((1 << field.width) - 1)
+        shape = field.shape if not isinstance(field.shape, type) else unsigned(field.width)
+        if getattr(shape, "signed", False) and value >> field.width - 1:
+            value -= 1 << field.width
+        values[name] = value
+    return values

@@ -1,0 +1,99 @@
+"""The core's address space as the host sees it: regions, registers, status codes. One source for RTL and host."""
+
+from __future__ import annotations
+
+from amaranth.lib import enum
+
+__all__ = ["ADDRESS_WIDTH", "MAGIC", "CoreError", "Region", "Register", "StatusBit", "Status", "region_address"]
+
+ADDRESS_WIDTH = 28
+"""Bits of a word address; a word is 32 bits. The top 4 bits select the region."""
+
+MAGIC = 0x4D414357
+"""Value of ``Register.MAGIC``: the letters MACW."""
+
+
+class Region(enum.Enum, shape=4):
+    """Top 4 bits of the address.
+
+    FEATURES: ``(address << bank_bits | bank) << segment_bits | segment``, little-endian segments of a word.
+    WEIGHTS: ``word << segment_bits | segment``; TAPS: ``tap << segment_bits | segment``; PROGRAM: the 32-bit word.
+    Words in the gaps of sizes that are not powers of two read as 0 and ignore writes, so bursts run through them.
+    Only REGISTERS and FEATURES can be read; the other regions answer a read with ``Status.WRITE_ONLY``.
+    """
+
+    REGISTERS = 0
+    PROGRAM = 1
+    TAPS = 2
+    WEIGHTS = 4
+    FEATURES = 5
+
+
+class Register(enum.Enum, shape=4):
+    """Registers, one 32-bit word each."""
+
+    #: read: the constant MAGIC
+    MAGIC = 0
+    #: read: PROGRAM_FORMAT
+    FORMAT = 1
+    #: read: identity, low half
+    IDENTITY_LOW = 2
+    #: read: identity, high half
+    IDENTITY_HIGH = 3
+    #: write: 1 starts the program at its first layer, 2 goes on after a pause, 4 stops as soon as the layer is done
+    CONTROL = 4
+    #: read and write: layers to run before the engine pauses; 0 means all
+    LIMIT = 5
+    #: read: see StatusBit
+    STATUS = 6
+    #: read: cycles from start to done, pauses not counted
+    CYCLES = 7
+    #: read: cycles in which the sequencer waited for the drain
+    STALLS = 8
+    #: read and write: no function; for the bring-up
+    SCRATCH = 9
+    #: read: clock frequency in Hz that the board top was built for; 0 if unknown
+    CLOCK = 10
+
+
+class StatusBit(enum.IntEnum):
+    """Positions in ``Register.STATUS``. Bits 8..15 hold a CoreError, bits 16..31 the layers finished since start."""
+
+    BUSY = 0
+    DONE = 1
+    PAUSED = 2
+    ERROR = 8
+    LAYERS = 16
+
+
+class CoreError(enum.IntEnum):
+    """Why a program ended early."""
+
+    NONE = 0
+    #: the program image carries the identity of another engine, or there is none
+    FOREIGN_PROGRAM = 1
+    #: a descriptor has an operation that this engine does not have
+    ILLEGAL_OPERATION = 2
+    #: the program ran past the program memory without an end
+    RUNAWAY_PROGRAM = 3
+
+
+class Status(enum.Enum, shape=4):
+    """Outcome of one access to the core port."""
+
+    OK = 0
+    #: no such address
+    ADDRESS = 1
+    #: the memory belongs to the running engine
+    BUSY = 2
+    #: a region or register that cannot be written
+    READ_ONLY = 3
+    #: a region that cannot be read
+    WRITE_ONLY = 4
+
+
+def region_address(region: Region, offset: int) -> int:
+    """Word address of ``offset`` in ``region``."""
+    if not 0 <= offset < 1 << (ADDRESS_WIDTH - 4):
+        raise ValueError(f"offset {offset} lies outside a region of {1 << (ADDRESS_WIDTH - 4)} words")
+    return region.value << (ADDRESS_WIDTH - 4) | offset

@@ -1,0 +1,176 @@
+"""The sequencer: fetches the layer descriptors of a program and runs one after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import EngineConfig
+from .descriptor import Operation, descriptor_layout, descriptor_words
+from .register_map import CoreError
+
+__all__ = ["Sequencer"]
+
+
+class Sequencer(wiring.Component):
+    """Program memory: identity of the engine (2 words, low first), descriptors, a descriptor with ``Operation.END``.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    flush : int
+        Cycles from the end of a layer's last event until its last word is in the feature buffer.
+
+    Members
+    -------
+    start, resume, stop : In(1)
+        ``start`` runs the program from its first layer; ``resume`` goes on after a pause; ``stop`` ends the run after the
+        present layer. ``start`` and ``resume`` are ignored while ``busy``.
+    limit : In(16)
+        Layers to run after a start or resume before the engine pauses; 0: all.
+    program_address : Out(program_bits), program_data : In(32)
+        Read port of the program memory, latency 2.
+    layer : Out(descriptor_layout(config)), go : Out(1)
+        The present layer; ``go`` starts it.
+    layer_idle : In(1)
+        Step and drain generators have nothing left to do.
+    busy, done, paused : Out(1), error : Out(8), layers : Out(16)
+        State of the run; ``error`` is a CoreError; ``layers`` counts finished layers since start.
+
+    **Timing.** A layer costs ``overhead`` cycles besides those of its steps (see sim/cost/cycles.py).
+
+    **Reset.** Not busy, nothing done.
+    """
+
+    start: Signal
+    resume: Signal
+    stop: Signal
+    limit: Signal
+    program_address: Signal
+    program_data: Signal
+    layer: Any
+    go: Signal
+    layer_idle: Signal
+    busy: Signal
+    done: Signal
+    paused: Signal
+    error: Signal
+    layers: Signal
+
+    def __init__(self, config: EngineConfig, flush: int) -> None:
+        self.config = config
+        self.flush = flush
+        super().__init__(
+            {
+                "start": In(1),
+                "resume": In(1),
+                "stop": In(1),
+                "limit": In(16),
+                "program_address": Out(config.program_bits),
+                "program_data": In(32),
+                "layer": Out(descriptor_layout(config)),
+                "go": Out(1),
+                "layer_idle": In(1),
+                "busy": Out(1),
+                "done": Out(1),
+                "paused": Out(1),
+                "error": Out(8),
+                "layers": Out(16),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        words = descriptor_words(config)
+
+        # Words arrive two cycles after their address and are shifted in from the top.
+        loaded = Signal(32 * words, reset_less=True)
+        pointer = Signal(config.program_bits + 1)
+        to_ask = Signal(range(words + 1))
+        asked = Signal(2)
+        m.d.comb += self.program_address.eq(pointer)
+        m.d.sync += asked.eq(Cat(to_ask != 0, asked[0]))
+        with m.If(to_ask != 0):
+            m.d.sync += [to_ask.eq(to_ask - 1), pointer.eq(pointer + 1)]
+        with m.If(asked[1]):
+            m.d.sync += loaded.eq(Cat(loaded, self.program_data)[32:])
+        fetched = (to_ask == 0) & (asked == 0)
+        m.d.comb += Cat(self.layer).eq(loaded)
+
+        left = Signal(range(self.flush + 1))
+        since_resume = Signal(16)
+        stopping = Signal()
+        with m.If(self.stop):
+            m.d.sync += stopping.eq(1)
+
+        def fail(error: CoreError) -> None:
+            m.d.sync += [self.error.eq(error), self.busy.eq(0)]
+            m.next = "IDLE"
+
+        def fetch_layer() -> None:
+            with m.If(pointer + words > config.program_depth):
+                fail(CoreError.RUNAWAY_PROGRAM)
+            with m.Else():
+                m.d.sync += to_ask.eq(words)
+                m.next = "FETCH"
+
+        with m.FSM():
+            with m.State("IDLE"):
+                with m.If(self.start):
+                    m.d.sync += [
+                        self.busy.eq(1),
+                        self.done.eq(0),
+                        self.paused.eq(0),
+                        self.error.eq(CoreError.NONE),
+                        self.layers.eq(0),
+                        since_resume.eq(0),
+                        stopping.eq(0),
+                        pointer.eq(0),
+                        to_ask.eq(2),
+                    ]
+                    m.next = "HEADER"
+                with m.Elif(self.resume & self.paused):
+                    m.d.sync += [self.busy.eq(1), self.paused.eq(0), since_resume.eq(0), stopping.eq(0)]
+                    m.next = "NEXT"
+
+            with m.State("HEADER"), m.If(fetched):
+                with m.If(loaded[-64:] == Const(config.identity, 64)):
+                    m.next = "NEXT"
+                with m.Else():
+                    fail(CoreError.FOREIGN_PROGRAM)
+
+            with m.State("NEXT"):
+                fetch_layer()
+
+            with m.State("FETCH"), m.If(fetched):
+                with m.Switch(self.layer.operation):
+                    with m.Case(Operation.END):
+                        m.d.sync += [self.busy.eq(0), self.done.eq(1)]
+                        m.next = "IDLE"
+                    with m.Case(Operation.CONVOLUTION):
+                        m.next = "GO"
+                    if config.pooling:
+                        with m.Case(Operation.MAX_POOL):
+                            m.next = "GO"
+                    with m.Default():
+                        fail(CoreError.ILLEGAL_OPERATION)
+
+            with m.State("GO"):
+                m.d.comb += self.go.eq(1)
+                m.d.sync += left.eq(self.flush)
+                m.next = "RUN"
+
+            with m.State("RUN"), m.If(self.layer_idle):
+                m.d.sync += left.eq(left - 1)
+                with m.If(left == 0):
+                    m.d.sync += [self.layers.eq(self.layers + 1), since_resume.eq(since_resume + 1)]
+                    with m.If(stopping | (since_resume + 1 == self.limit)):
+                        m.d.sync += [self.busy.eq(0), self.paused.eq(1)]
+                        m.next = "IDLE"
+                    with m.Else():
+                        m.next = "NEXT"
+        return m

@@ -1,0 +1,280 @@
+"""The step generator: a layer's loop nest, one step of the array a cycle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import EngineConfig
+from .descriptor import GROUP_WIDTH, Operation, descriptor_layout
+
+__all__ = ["StepGenerator", "step_layout"]
+
+
+def step_layout(config: EngineConfig) -> data.StructLayout:
+    """One step: which window, which weight word, and what they mean to the sums.
+
+    ``valid`` marks a step of the array, ``parameters`` a row of requantization parameters (``parameters_last``: the group's last).
+    ``fetch`` reads the weight word at ``weight``; without it the word before is used again. ``first`` and ``last`` bound a
+    pixel group's sum in accumulation slot ``slot``. ``group`` is the feature-buffer address of the pixel group, to which
+    ``word`` (the input word) and the tap's address are added; ``column`` and ``row`` are its first pixel's input column (in
+    its phase) and row, to which the tap's are added.
+    """
+    return data.StructLayout(
+        {
+            "valid": 1,
+            "parameters": 1,
+            "parameters_last": 1,
+            "fetch": 1,
+            "first": 1,
+            "last": 1,
+            "slot": unsigned(config.slot_bits),
+            "tap": unsigned(config.tap_bits),
+            "group": unsigned(config.feature_bits),
+            "word": unsigned(config.feature_bits),
+            "column": unsigned(config.extent_width + 1),
+            "row": unsigned(config.extent_width + 1),
+            "weight": unsigned(config.weight_bits),
+        }
+    )
+
+
+class StepGenerator(wiring.Component):
+    """Walks output groups; in each, tiles of ``depth`` pixel groups; in each, taps, then input words, then pixel groups.
+
+    This is the pixel-first order of seed paper 001 (section 4); with ``depth`` = 1 it is kernel-first. A weight word is
+    fetched once for a tile. Max pooling uses tiles of one group.
+
+    Waits (``stalled``) in two places and nowhere else: before the steps that finish a tile, until the drain will have
+    left the slots; before a group's parameters, until the group two before has given up its own.
+
+    Parameters
+    ----------
+    config : EngineConfig
+
+    Members
+    -------
+    layer : In(descriptor_layout(config))
+        Must be stable from ``go`` until ``idle``.
+    go : In(1)
+        Starts the layer; only while ``idle``.
+    idle : Out(1)
+    drain_ready : In(1)
+        A tile may begin to finish in this cycle.
+    drain_start : Out(1)
+        A tile begins to finish in this cycle.
+    exchanged : In(1)
+        A group's parameters are free (see OutputStage).
+    step : Out(step_layout(config)), stalled : Out(1)
+
+    **Timing.** The first step comes one cycle after ``go``; then one a cycle unless ``stalled``.
+
+    **Reset.** Idle.
+    """
+
+    layer: Any
+    go: Signal
+    idle: Signal
+    drain_ready: Signal
+    drain_start: Signal
+    exchanged: Signal
+    step: Any
+    stalled: Signal
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "layer": In(descriptor_layout(config)),
+                "go": In(1),
+                "idle": Out(1),
+                "drain_ready": In(1),
+                "drain_start": Out(1),
+                "exchanged": In(1),
+                "step": Out(step_layout(config)),
+                "stalled": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        layer = self.layer
+        pooling = Signal()
+        m.d.comb += pooling.eq(layer.operation == Operation.MAX_POOL)
+
+        # Place in the output map: where the tile begins, and where the present pixel group is.
+        place = data.StructLayout(
+            {
+                "line": unsigned(config.feature_bits),  # address of the row
+                "group": unsigned(config.feature_bits),  # address of the pixel group
+                "column": unsigned(config.extent_width + 1),
+                "row": unsigned(config.extent_width + 1),
+                "groups_left": unsigned(config.extent_width),
+                "rows_left": unsigned(config.extent_width),
+            }
+        )
+        tile = Signal(place, reset_less=True)
+        here = Signal(place, reset_less=True)
+        following = Signal(place)
+        beginning = Signal(place)
+        input_base = Signal(config.feature_bits, reset_less=True)
+        next_base = Signal(config.feature_bits)
+        row_last = here.groups_left == 0
+        map_last = Signal()
+        m.d.comb += map_last.eq(row_last & (here.rows_left == 0))
+        next_line = Signal(config.feature_bits)
+        m.d.comb += [
+            next_line.eq(here.line + layer.row_step),
+            following.line.eq(Mux(row_last, next_line, here.line)),
+            following.group.eq(Mux(row_last, next_line, here.group + 1)),
+            following.column.eq(Mux(row_last, 0, here.column + config.p)),
+            following.row.eq(Mux(row_last, here.row + layer.row_stride, here.row)),
+            following.groups_left.eq(Mux(row_last, layer.row_groups_last, here.groups_left - 1)),
+            following.rows_left.eq(Mux(row_last, here.rows_left - 1, here.rows_left)),
+            beginning.line.eq(next_base),
+            beginning.group.eq(next_base),
+            beginning.column.eq(0),
+            beginning.row.eq(0),
+            beginning.groups_left.eq(layer.row_groups_last),
+            beginning.rows_left.eq(layer.rows_last),
+        ]
+
+        # Kernel position and input word.
+        tap = Signal(config.tap_bits, reset_less=True)
+        taps_left = Signal(config.tap_bits, reset_less=True)
+        words_left = Signal(GROUP_WIDTH, reset_less=True)
+        word = Signal(config.feature_bits, reset_less=True)
+        first = Signal(reset_less=True)
+        word_last = words_left == 0
+        phase_last = Signal()
+        m.d.comb += phase_last.eq(word_last & (taps_left == 0))
+
+        # Output group, weights, accumulation slot.
+        groups_left = Signal(GROUP_WIDTH, reset_less=True)
+        period_left = Signal(GROUP_WIDTH, reset_less=True)
+        weight = Signal(config.weight_bits, reset_less=True)
+        group_weight = Signal(config.weight_bits, reset_less=True)
+        slot = Signal(config.slot_bits, reset_less=True)
+        slot_last = Signal()
+        m.d.comb += slot_last.eq(pooling | (slot == config.depth - 1) | map_last)
+
+        rows_left = Signal(range(config.parameter_words), reset_less=True)
+        # Output groups whose parameters may still be sent: one set in use, one waiting.
+        credits = Signal(range(3))
+        spend = Signal()
+        m.d.sync += credits.eq(credits - spend + self.exchanged)
+
+        def begin_kernel() -> list[Any]:
+            return [
+                tap.eq(layer.tap_first),
+                taps_left.eq(layer.taps_last),
+                words_left.eq(layer.words_last),
+                word.eq(0),
+                first.eq(1),
+            ]
+
+        m.d.comb += [
+            self.step.slot.eq(slot),
+            self.step.tap.eq(tap),
+            self.step.group.eq(here.group),
+            self.step.word.eq(word),
+            self.step.column.eq(here.column),
+            self.step.row.eq(here.row),
+            self.step.weight.eq(weight),
+            self.step.first.eq(first),
+            self.step.last.eq(phase_last),
+        ]
+
+        with m.FSM() as fsm:
+            m.d.comb += self.idle.eq(fsm.ongoing("IDLE"))
+            with m.State("IDLE"):
+                m.d.comb += next_base.eq(layer.input_first)
+                m.d.sync += [
+                    input_base.eq(next_base),
+                    tile.eq(beginning),
+                    here.eq(beginning),
+                    groups_left.eq(layer.groups_last),
+                    period_left.eq(layer.period_last),
+                    weight.eq(layer.weight_first),
+                    slot.eq(0),
+                    credits.eq(2),
+                    rows_left.eq(config.parameter_words - 1),
+                    *begin_kernel(),
+                ]
+                with m.If(self.go):
+                    with m.If(pooling):
+                        m.next = "STEPS"
+                    with m.Else():
+                        m.next = "PARAMETERS"
+
+            with m.State("PARAMETERS"):
+                waiting = (rows_left == config.parameter_words - 1) & (credits == 0)
+                with m.If(waiting):
+                    m.d.comb += self.stalled.eq(1)
+                with m.Else():
+                    m.d.comb += [
+                        spend.eq(rows_left == config.parameter_words - 1),
+                        self.step.parameters.eq(1),
+                        self.step.parameters_last.eq(rows_left == 0),
+                        self.step.fetch.eq(1),
+                    ]
+                    m.d.sync += [weight.eq(weight + 1), group_weight.eq(weight + 1)]
+                    with m.If(rows_left == 0):
+                        m.d.sync += rows_left.eq(config.parameter_words - 1)
+                        m.next = "STEPS"
+                    with m.Else():
+                        m.d.sync += rows_left.eq(rows_left - 1)
+
+            with m.State("STEPS"):
+                finishing = phase_last & (slot == 0)
+                with m.If(finishing & ~self.drain_ready):
+                    m.d.comb += self.stalled.eq(1)
+                with m.Else():
+                    m.d.comb += [
+                        self.step.valid.eq(1),
+                        self.step.fetch.eq((slot == 0) & ~pooling),
+                        self.drain_start.eq(finishing),
+                    ]
+                    with m.If(slot_last):
+                        m.d.sync += slot.eq(0)
+                        with m.If(phase_last):
+                            m.d.sync += [tile.eq(following), here.eq(following), weight.eq(group_weight)]
+                            m.d.sync += begin_kernel()
+                        with m.Else():
+                            m.d.sync += [here.eq(tile), weight.eq(weight + 1), first.eq(0)]
+                            with m.If(word_last):
+                                m.d.sync += [
+                                    word.eq(0),
+                                    words_left.eq(layer.words_last),
+                                    tap.eq(tap + 1),
+                                    taps_left.eq(taps_left - 1),
+                                ]
+                            with m.Else():
+                                m.d.sync += [word.eq(word + layer.line_step), words_left.eq(words_left - 1)]
+                    with m.Else():
+                        m.d.sync += [slot.eq(slot + 1), here.eq(following)]
+
+                    with m.If(phase_last & map_last):
+                        # The output group is complete.
+                        with m.If(period_left == 0):
+                            m.d.comb += next_base.eq(input_base + layer.period_step)
+                            m.d.sync += period_left.eq(layer.period_last)
+                        with m.Else():
+                            m.d.comb += next_base.eq(input_base)
+                            m.d.sync += period_left.eq(period_left - 1)
+                        m.d.sync += [
+                            groups_left.eq(groups_left - 1),
+                            input_base.eq(next_base),
+                            tile.eq(beginning),
+                            here.eq(beginning),
+                            weight.eq(weight + 1),
+                        ]
+                        with m.If(groups_left == 0):
+                            m.next = "IDLE"
+                        with m.Elif(~pooling):
+                            m.next = "PARAMETERS"
+        return m

@@ -1,0 +1,305 @@
+"""The accelerator: buffers, array, output stage, sequencer and registers behind one memory-mapped port."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from .bus.core_port import CorePort
+from .compute.mac_array import MacArray
+from .compute.max_pool import MaxPoolArray
+from .config import PROGRAM_FORMAT, EngineConfig
+from .control.delay import delay
+from .control.descriptor import Operation, tap_layout
+from .control.drain_generator import DrainGenerator
+from .control.host_access import HostAccess
+from .control.register_map import MAGIC, CoreError, Register, StatusBit
+from .control.sequencer import Sequencer
+from .control.step_generator import StepGenerator
+from .memory.accumulation_buffer import AccumulationBuffer
+from .memory.feature_buffer import FeatureBuffer
+from .memory.weight_buffer import WeightBuffer
+from .memory.window_selector import WindowSelector
+from .memory.write_address import WriteAddress
+from .output.output_stage import OutputStage
+from .output.word_packer import WordPacker
+from .primitives.block_ram import BlockRam
+from .timing import PipelineTiming
+
+__all__ = ["Engine"]
+
+
+class Engine(wiring.Component):
+    """Runs the program in its memory: layer after layer, one step of the array a cycle.
+
+    The pipeline is feed-forward; PipelineTiming names its stages. It stalls at the step generator and nowhere else.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    clock_hz : int
+        Value of ``Register.CLOCK``; 0 if unknown.
+
+    Members
+    -------
+    port : In(CorePort())
+        Registers and memories (hw/control/register_map.py).
+    busy : Out(1)
+        A program runs.
+    error : Out(1)
+        The last run ended with an error.
+
+    **Reset.** Stops at once; memories keep their contents.
+    """
+
+    port: Any
+    busy: Signal
+    error: Signal
+
+    def __init__(self, config: EngineConfig, *, clock_hz: int = 0) -> None:
+        self.config = config
+        self.clock_hz = clock_hz
+        self.timing = PipelineTiming(config)
+        super().__init__({"port": In(CorePort()), "busy": Out(1), "error": Out(1)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        timing = self.timing
+
+        m.submodules.host = host = HostAccess(config)
+        m.submodules.sequencer = sequencer = Sequencer(config, timing.flush)
+        m.submodules.steps = steps = StepGenerator(config)
+        m.submodules.drain = drain = DrainGenerator(config)
+        connect(m, flipped(self.port), host.port)
+        layer = sequencer.layer
+        pooling = layer.operation == Operation.MAX_POOL
+        m.d.comb += [
+            self.busy.eq(sequencer.busy),
+            self.error.eq(sequencer.error != CoreError.NONE),
+            host.busy.eq(sequencer.busy),
+            steps.layer.eq(layer),
+            steps.go.eq(sequencer.go),
+            drain.layer.eq(layer),
+            drain.go.eq(sequencer.go),
+            drain.start.eq(steps.drain_start),
+            steps.drain_ready.eq(drain.ready),
+            sequencer.layer_idle.eq(steps.idle & drain.idle),
+        ]
+        self._registers(m, host, sequencer, steps)
+
+        # Program and taps.
+        m.submodules.program = program = BlockRam(32, config.program_depth, 32)
+        m.submodules.taps = taps = BlockRam(32 * host.tap_segments, config.tap_depth, 32)
+        m.d.comb += [
+            program.read_address.eq(sequencer.program_address),
+            program.read_enable.eq(1),
+            sequencer.program_data.eq(program.read_data),
+            program.write_address.eq(host.program_address),
+            program.write_data.eq(host.write_data),
+            program.write_enable.eq(host.program_write),
+            taps.read_address.eq(steps.step.tap),
+            taps.read_enable.eq(1),
+            taps.write_address.eq(host.tap_address),
+            taps.write_data.eq(host.write_data.replicate(host.tap_segments)),
+            taps.write_enable.eq(host.tap_write),
+        ]
+        tap = data.View(tap_layout(config), taps.read_data[: tap_layout(config).size])
+
+        # Window address: group + word + tap; its place in the map decides what is padding.
+        group = Signal(config.feature_bits, reset_less=True)
+        m.d.sync += group.eq(steps.step.group + steps.step.word)
+        group_2 = delay(m, group, timing.tap - 1, "group")[-1]
+        column = delay(m, steps.step.column, timing.tap, "column")[-1]
+        row = delay(m, steps.step.row, timing.tap, "row")[-1]
+        address = Signal(config.feature_bits, reset_less=True)
+        bank = Signal(range(config.p), reset_less=True)
+        window_column = Signal(config.extent_width + 1, reset_less=True)
+        window_columns = Signal(config.extent_width, reset_less=True)
+        window_row = Signal(config.extent_width + 1, reset_less=True)
+        m.d.sync += [
+            address.eq(group_2 + tap.address),
+            bank.eq(tap.bank),
+            window_column.eq(column + tap.column),
+            window_columns.eq(tap.columns),
+            window_row.eq(row + tap.row),
+        ]
+        row_inside = Signal(reset_less=True)
+        columns = Signal(config.extent_width, reset_less=True)
+        pixel_columns = [Signal(config.extent_width + 1, name=f"pixel_column_{i}", reset_less=True) for i in range(config.p)]
+        inside = Signal(config.p, reset_less=True)
+        m.d.sync += [row_inside.eq(window_row < layer.input_rows), columns.eq(window_columns)]
+        for i in range(config.p):
+            m.d.sync += [
+                pixel_columns[i].eq(window_column + i),
+                inside[i].eq(row_inside & (pixel_columns[i] < columns)),
+            ]
+
+        m.submodules.features = features = FeatureBuffer(config)
+        m.submodules.selector = selector = WindowSelector(config)
+        with m.If(sequencer.busy):
+            m.d.comb += [features.address.eq(address), features.bank.eq(bank)]
+        with m.Else():
+            m.d.comb += [features.address.eq(host.feature_address), features.bank.eq(host.feature_bank)]
+        m.d.comb += [
+            Cat(*selector.words).eq(Cat(*features.words)),
+            selector.bank.eq(delay(m, features.bank, FeatureBuffer.latency, "bank")[-1]),
+            selector.inside.eq(delay(m, inside, timing.words + 1 - (timing.address + 2), "inside")[-1]),
+            selector.pad.eq(layer.pad),
+            host.feature_word.eq(selector.rotated),
+        ]
+
+        # Weights arrive with the windows.
+        m.submodules.weights = weights = WeightBuffer(config)
+        m.d.comb += [
+            weights.address.eq(delay(m, steps.step.weight, timing.weight_address, "weight")[-1]),
+            weights.fetch.eq(delay(m, steps.step.fetch, timing.weight_address, "fetch", reset_less=False)[-1]),
+            weights.write_address.eq(host.weight_address),
+            weights.write_data.eq(host.write_data),
+            weights.write_enable.eq(host.weight_write),
+        ]
+
+        # Array and accumulation; control travels beside the data.
+        m.submodules.array = array = MacArray(config)
+        m.submodules.accumulation = accumulation = AccumulationBuffer(config)
+        multiply = steps.step.valid & ~pooling
+        valid = delay(m, steps.step.valid, timing.window, "valid", reset_less=False)
+        first = delay(m, steps.step.first, timing.sums, "first")
+        last = delay(m, steps.step.last, timing.sums, "last")
+        m.d.comb += [
+            Cat(*array.windows).eq(Cat(*selector.windows)),
+            Cat(*array.weights).eq(Cat(*weights.rows)),
+            Cat(*accumulation.sums).eq(Cat(*array.sums)),
+            accumulation.valid.eq(delay(m, multiply, timing.sums, "multiply", reset_less=False)[-1]),
+            accumulation.first.eq(first[-1]),
+            accumulation.last.eq(last[-1]),
+            accumulation.slot.eq(delay(m, steps.step.slot, timing.sums, "slot")[-1]),
+        ]
+
+        # Finished pixels: out of the accumulation buffer, through the output stage, into a word.
+        m.submodules.output = output = OutputStage(config)
+        event = delay(m, drain.event, timing.accumulators, "event")
+        event_valid = delay(m, drain.event.valid, timing.outputs, "event_valid", reset_less=False)
+        row_end = delay(m, drain.event.row_end, timing.outputs, "row_end")
+        map_end = delay(m, drain.event.map_end, timing.outputs, "map_end")
+        m.d.comb += [
+            accumulation.drain_slot.eq(event[timing.sums].slot),
+            accumulation.drain_pixel.eq(event[timing.sums].pixel),
+            Cat(*output.rows).eq(Cat(*weights.rows)),
+            output.load.eq(delay(m, steps.step.parameters, timing.window, "parameters", reset_less=False)[-1]),
+            output.loaded.eq(delay(m, steps.step.parameters_last, timing.window, "parameters_last")[-1]),
+            output.valid.eq(event_valid[timing.accumulators] & ~pooling),
+            output.group_end.eq(map_end[timing.accumulators]),
+            Cat(*output.accumulators).eq(Cat(*accumulation.accumulators)),
+            output.low.eq(layer.low),
+            output.high.eq(layer.high),
+            steps.exchanged.eq(output.exchanged),
+        ]
+
+        m.submodules.write = write = WriteAddress(config)
+        m.submodules.packer = packer = WordPacker(config)
+        m.d.comb += [
+            write.layer.eq(layer),
+            write.go.eq(sequencer.go),
+            write.valid.eq(event_valid[timing.outputs]),
+            write.row_end.eq(row_end[timing.outputs]),
+            write.map_end.eq(map_end[timing.outputs]),
+            Cat(*packer.lanes).eq(Cat(*output.outputs)),
+            packer.last_lane.eq(write.last_lane),
+            packer.offset.eq(write.offset),
+            packer.step.eq(write.step),
+        ]
+        word = Signal(config.word_width)
+        mask = Signal(config.m)
+        m.d.comb += [word.eq(packer.word), mask.eq(packer.mask)]
+
+        if config.pooling:
+            m.submodules.pool = pool = MaxPoolArray(config)
+            m.d.comb += [
+                Cat(*pool.windows).eq(Cat(*selector.windows)),
+                pool.valid.eq(valid[timing.window] & pooling),
+                pool.first.eq(first[timing.window]),
+                pool.last.eq(last[timing.window]),
+                pool.pixel.eq(event[timing.pool_select].pixel),
+            ]
+            with m.If(pooling):
+                m.d.comb += [
+                    write.valid.eq(event_valid[timing.pool_word]),
+                    write.row_end.eq(row_end[timing.pool_word]),
+                    write.map_end.eq(map_end[timing.pool_word]),
+                    word.eq(pool.word),
+                    mask.eq(~0),
+                ]
+
+        # The feature buffer's write port: the engine first, the host in its gaps.
+        engine_write = Signal()
+        write_address = Signal(config.feature_bits, reset_less=True)
+        write_bank = Signal(range(config.p), reset_less=True)
+        write_word = Signal(config.word_width, reset_less=True)
+        write_mask = Signal(config.m, reset_less=True)
+        m.d.sync += [
+            engine_write.eq(write.enable),
+            write_address.eq(write.address),
+            write_bank.eq(write.bank),
+            write_word.eq(word),
+            write_mask.eq(mask),
+        ]
+        host_word = host.write_data.replicate(config.feature_segments)[: config.word_width]
+        host_mask = Cat(enable.replicate(4) for enable in host.feature_write)[: config.m]
+        m.d.comb += [
+            host.feature_free.eq(~engine_write),
+            features.write_address.eq(Mux(engine_write, write_address, host.feature_address)),
+            features.write_bank.eq(Mux(engine_write, write_bank, host.feature_bank)),
+            features.write_data.eq(Mux(engine_write, write_word, host_word)),
+            features.write_enable.eq(Mux(engine_write, write_mask, host_mask)),
+        ]
+        return m
+
+    def _registers(self, m: Module, host: HostAccess, sequencer: Sequencer, steps: StepGenerator) -> None:
+        config = self.config
+        limit = Signal(16)
+        scratch = Signal(32)
+        cycles = Signal(32)
+        stalls = Signal(32)
+        status = Signal(32)
+        m.d.comb += [
+            sequencer.limit.eq(limit),
+            status[StatusBit.BUSY].eq(sequencer.busy),
+            status[StatusBit.DONE].eq(sequencer.done),
+            status[StatusBit.PAUSED].eq(sequencer.paused),
+            status[StatusBit.ERROR : StatusBit.ERROR + 8].eq(sequencer.error),
+            status[StatusBit.LAYERS : StatusBit.LAYERS + 16].eq(sequencer.layers),
+        ]
+        control = Signal(3)
+        m.d.comb += control.eq(Mux(host.register_write & (host.register == Register.CONTROL.value), host.write_data, 0))
+        m.d.comb += [
+            sequencer.start.eq(control[0] & ~sequencer.busy),
+            sequencer.resume.eq(control[1] & ~control[0]),
+            sequencer.stop.eq(control[2]),
+        ]
+        with m.If(host.register_write & (host.register == Register.LIMIT.value)):
+            m.d.sync += limit.eq(host.write_data)
+        with m.If(host.register_write & (host.register == Register.SCRATCH.value)):
+            m.d.sync += scratch.eq(host.write_data)
+        with m.If(sequencer.start):
+            m.d.sync += [cycles.eq(0), stalls.eq(0)]
+        with m.Elif(sequencer.busy):
+            m.d.sync += [cycles.eq(cycles + 1), stalls.eq(stalls + steps.stalled)]
+
+        values = {
+            Register.MAGIC: Const(MAGIC, 32),
+            Register.FORMAT: Const(PROGRAM_FORMAT, 32),
+            Register.IDENTITY_LOW: Const(config.identity & 0xFFFFFFFF, 32),
+            Register.IDENTITY_HIGH: Const(config.identity >> 32, 32),
+            Register.LIMIT: limit,
+            Register.STATUS: status,
+            Register.CYCLES: cycles,
+            Register.STALLS: stalls,
+            Register.SCRATCH: scratch,
+            Register.CLOCK: Const(self.clock_hz, 32),
+        }
+        by_number = Array(values.get(Register(number), Const(0, 32)) if number in {r.value for r in Register} else Const(0, 32) for number in range(16))
+        m.d.comb += host.register_value.eq(by_number[host.register])

@@ -1,0 +1,110 @@
+"""The accumulation buffer: partial sums of ``depth`` pixel groups, and a second half from which finished ones drain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import EngineConfig
+
+__all__ = ["AccumulationBuffer"]
+
+
+class AccumulationBuffer(wiring.Component):
+    """``accumulators[slot] = (first ? 0 : accumulators[slot]) + sums``, copied to the drain half with ``last``.
+
+    Source: accumulation buffer of depth 2n (seed paper 001, section 3). One half accumulates, the other drains: the sum
+    of a slot's last step goes to the drain half, so the next tile may start at once.
+
+    Parameters
+    ----------
+    config : EngineConfig
+        ``p``, ``n``, ``depth``, ``accumulator_width``.
+
+    Members
+    -------
+    sums : In(signed(sum_width)).array(p * n)
+    valid, first, last : In(1), slot : In(range(depth))
+        One step: which pixel group, whether it starts or ends its sum. Sums wrap at ``accumulator_width`` bits; the
+        compiler proves that they do not.
+    drain_slot : In(range(depth)), drain_pixel : In(range(p))
+        Which finished sums to show.
+    accumulators : Out(signed(accumulator_width)).array(n)
+        The n sums of that pixel.
+
+    **Timing.** A step every cycle, any slot order. ``last`` in cycle t: the drain half holds the slot's sums from cycle
+    t + 1 until the slot's next ``last``. ``drain_slot`` and ``drain_pixel`` in cycle t give ``accumulators`` in cycle t + 1.
+
+    **Reset.** Contents are not reset.
+    """
+
+    sums: Any
+    valid: Signal
+    first: Signal
+    last: Signal
+    slot: Signal
+    drain_slot: Signal
+    drain_pixel: Signal
+    accumulators: Any
+
+    latency = 2
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "sums": In(signed(config.sum_width)).array(config.p * config.n),
+                "valid": In(1),
+                "first": In(1),
+                "last": In(1),
+                "slot": In(range(config.depth)),
+                "drain_slot": In(range(config.depth)),
+                "drain_pixel": In(range(config.p)),
+                "accumulators": Out(signed(config.accumulator_width)).array(config.n),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        width = config.accumulator_width
+        count = config.p * config.n
+        old = Signal(width * count)
+        new = Signal(width * count)
+        for k in range(count):
+            before = Mux(self.first, 0, old.word_select(k, width).as_signed())
+            m.d.comb += new.word_select(k, width).eq(before + self.sums[k])
+        drained = Signal(width * count)
+        if config.depth == 1:
+            running = Signal(width * count, reset_less=True)
+            held = Signal(width * count, reset_less=True)
+            m.d.comb += [old.eq(running), drained.eq(held)]
+            with m.If(self.valid):
+                m.d.sync += running.eq(new)
+                with m.If(self.last):
+                    m.d.sync += held.eq(new)
+        else:
+            halves = {"accumulate": (self.slot, old, self.valid), "drain": (self.drain_slot, drained, self.valid & self.last)}
+            for name, (read_address, read_data, enable) in halves.items():
+                half = memory.Memory(
+                    shape=width * count, depth=config.depth, init=[], attrs={"ram_style": "distributed"}
+                )
+                m.submodules[name] = half
+                read = half.read_port(domain="comb")
+                write = half.write_port()
+                m.d.comb += [
+                    read.addr.eq(read_address),
+                    read_data.eq(read.data),
+                    write.addr.eq(self.slot),
+                    write.data.eq(new),
+                    write.en.eq(enable),
+                ]
+        with m.Switch(self.drain_pixel):
+            for i in range(config.p):
+                with m.Case(i):
+                    pixel = drained.word_select(i, width * config.n)
+                    m.d.sync += Cat(*self.accumulators).eq(pixel)
+        return m

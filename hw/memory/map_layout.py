@@ -1,0 +1,96 @@
+"""Where the elements of a feature map lie in the feature buffer: the one definition for hardware, compiler and host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["MapLayout"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapLayout:
+    """Layout of an int8 map of ``height`` x ``width`` pixels with ``channels`` channels.
+
+    Column ``x`` of a map that is consumed with horizontal stride ``phases`` belongs to phase ``x mod phases`` and has
+    position ``q = x div phases`` in it. Position ``q`` lies in bank ``q mod p``. A phase of a row is ``phase_words``
+    addresses long, so each phase starts in bank 0::
+
+        address(y, w, x) = base + (y * words + w) * line_words + (x mod phases) * phase_words + q div p
+
+    with ``w`` the word of m channels. Channel ``c`` is byte ``c mod m`` of word ``c div m``.
+
+    Parameters
+    ----------
+    p, m : int
+        Banks, and bytes in a word.
+    base : int
+        Address of the first word in every bank.
+    """
+
+    p: int
+    m: int
+    height: int
+    width: int
+    channels: int
+    phases: int = 1
+    base: int = 0
+
+    @property
+    def words(self) -> int:
+        """Words in a pixel."""
+        return -(-self.channels // self.m)
+
+    @property
+    def phase_words(self) -> int:
+        """Addresses that one phase of one row of one word occupies."""
+        return -(-(-(-self.width // self.phases)) // self.p)
+
+    @property
+    def line_words(self) -> int:
+        """Addresses that one row of one word occupies."""
+        return self.phases * self.phase_words
+
+    @property
+    def row_words(self) -> int:
+        """Addresses that one row of the map occupies."""
+        return self.words * self.line_words
+
+    @property
+    def size(self) -> int:
+        """Addresses that the map occupies in every bank."""
+        return self.height * self.row_words
+
+    def phase_width(self, phase: int) -> int:
+        """Columns in a phase."""
+        return -(-(self.width - phase) // self.phases)
+
+    def _places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        y, w, x = np.meshgrid(
+            np.arange(self.height), np.arange(self.words), np.arange(self.width), indexing="ij"
+        )  # fmt: skip
+        q = x // self.phases
+        address = (y * self.words + w) * self.line_words + (x % self.phases) * self.phase_words + q // self.p
+        return address, q % self.p
+
+    def pack(self, values: NDArray[np.int8]) -> NDArray[np.uint8]:
+        """Bytes of the map, shape (size, p, m), from values of shape (height, width, channels); gaps are 0."""
+        if values.shape != (self.height, self.width, self.channels) or values.dtype != np.int8:
+            raise ValueError(f"a map of {self} cannot be packed from {values.dtype} {values.shape}")
+        padded = np.zeros((self.height, self.width, self.words * self.m), np.uint8)
+        padded[:, :, : self.channels] = values.view(np.uint8)
+        image = np.zeros((self.size, self.p, self.m), np.uint8)
+        address, bank = self._places()
+        image[address, bank] = padded.reshape(self.height, self.width, self.words, self.m).transpose(0, 2, 1, 3)
+        return image
+
+    def unpack(self, image: NDArray[np.uint8]) -> NDArray[np.int8]:
+        """The inverse of :meth:`pack`."""
+        if image.shape != (self.size, self.p, self.m):
+            raise ValueError(f"an image of {image.shape} does not hold a map of {self}")
+        address, bank = self._places()
+        words = image[address, bank].transpose(0, 2, 1, 3)
+        values = words.reshape(self.height, self.width, self.words * self.m)[:, :, : self.channels]
+        return np.ascontiguousarray(values).view(np.int8)

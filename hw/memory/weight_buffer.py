@@ -1,0 +1,90 @@
+"""The weight buffer: one word of n rows of m bytes a cycle, written by the host in 32-bit segments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import EngineConfig
+from ..primitives.block_ram import BlockRam
+from ..primitives.single_port_ram import SinglePortRam
+
+__all__ = ["WeightBuffer"]
+
+
+class WeightBuffer(wiring.Component):
+    """``weight_depth`` words of ``n`` rows; row j of a word is bytes ``j * m`` to ``j * m + m - 1``.
+
+    Parameters
+    ----------
+    config : EngineConfig
+        ``m``, ``n``, ``weight_depth``, ``weight_memory``.
+
+    Members
+    -------
+    address : In(weight_bits), fetch : In(1)
+        Reads a word. Without ``fetch`` the last word stays.
+    rows : Out(8 * m).array(n)
+    write_address : In(weight_bits), write_data : In(32), write_enable : In(weight_segments)
+        Segment s of a word is its bits ``32 * s`` and up. Must not be used in a cycle with ``fetch``.
+
+    **Timing.** ``address`` and ``fetch`` in cycle t give ``rows`` in cycle t + 2; a word every cycle.
+
+    **Reset.** Contents are not reset; in SPRAM they are undefined at power-up.
+    """
+
+    address: Signal
+    fetch: Signal
+    rows: Any
+    write_address: Signal
+    write_data: Signal
+    write_enable: Signal
+
+    latency = 2
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "address": In(config.weight_bits),
+                "fetch": In(1),
+                "rows": Out(config.word_width).array(config.n),
+                "write_address": In(config.weight_bits),
+                "write_data": In(32),
+                "write_enable": In(config.weight_segments),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        segments = config.weight_segments
+        width = 32 * segments
+        word = Signal(width)
+        data = self.write_data.replicate(segments)
+        if config.weight_memory == "spram":
+            m.submodules.ram = single = SinglePortRam(width, config.weight_depth)
+            m.d.comb += [
+                single.address.eq(Mux(self.fetch, self.address, self.write_address)),
+                single.enable.eq(self.fetch | self.write_enable.any()),
+                single.write_data.eq(data),
+                word.eq(single.read_data),
+            ]
+            for s in range(segments):
+                m.d.comb += single.write_enable[2 * s : 2 * s + 2].eq(self.write_enable[s].replicate(2))
+        else:
+            m.submodules.ram = ram = BlockRam(width, config.weight_depth, 32)
+            m.d.comb += [
+                ram.read_address.eq(self.address),
+                ram.read_enable.eq(self.fetch),
+                ram.write_address.eq(self.write_address),
+                ram.write_data.eq(data),
+                ram.write_enable.eq(self.write_enable),
+                word.eq(ram.read_data),
+            ]
+        for j in range(config.n):
+            m.d.comb += self.rows[j].eq(word.word_select(j, config.word_width))
+        return m

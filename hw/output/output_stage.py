@@ -1,0 +1,127 @@
+"""The output stage: n lanes of requantization between the accumulation buffer and the word packer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import EngineConfig
+from .parameter_store import ParameterStore
+from .requantizer import Requantizer
+
+__all__ = ["OutputStage"]
+
+
+class OutputStage(wiring.Component):
+    """n lanes of :class:`ParameterStore` and :class:`Requantizer`, and the exchange of their parameters.
+
+    The parameters of the first output group of a layer go to use as soon as they are loaded; those of each following
+    group wait until the group before has left the lanes.
+
+    Parameters
+    ----------
+    config : EngineConfig
+
+    Members
+    -------
+    rows : In(8 * m).array(n), load : In(1), loaded : In(1)
+        Parameter rows from the weight buffer; ``loaded`` marks a group's last row.
+    valid : In(1), group_end : In(1), accumulators : In(signed(accumulator_width)).array(n)
+        One pixel, at most one every ``config.pixel_interval`` cycles; ``group_end`` marks the last pixel of an output group, and
+        the next group's first pixel comes at least ``config.pixel_interval + gap`` cycles after it.
+    exchanged : Out(1)
+        The parameters of the group that ended are free: the sequencer may send those of one more group.
+    low, high : In(signed(8))
+    outputs : Out(8).array(n)
+
+    **Timing.** ``valid`` in cycle t gives ``outputs`` in cycle t + ``latency``, stable until the next pixel. ``group_end`` in cycle
+    t gives ``exchanged`` in cycle t + ``gap``.
+
+    **Reset.** No parameters are in use.
+    """
+
+    rows: Any
+    load: Signal
+    loaded: Signal
+    valid: Signal
+    group_end: Signal
+    accumulators: Any
+    exchanged: Signal
+    low: Signal
+    high: Signal
+    outputs: Any
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.config = config
+        self.latency = self.latency_of(config)
+        self.gap = self.gap_of(config)
+        super().__init__(
+            {
+                "rows": In(config.word_width).array(config.n),
+                "load": In(1),
+                "loaded": In(1),
+                "valid": In(1),
+                "group_end": In(1),
+                "accumulators": In(signed(config.accumulator_width)).array(config.n),
+                "exchanged": Out(1),
+                "low": In(signed(8)),
+                "high": In(signed(8)),
+                "outputs": Out(8).array(config.n),
+            }
+        )
+
+    @staticmethod
+    def latency_of(config: EngineConfig) -> int:
+        """Latency in cycles."""
+        return Requantizer.latency_of(config)
+
+    @staticmethod
+    def gap_of(config: EngineConfig) -> int:
+        """Cycles from a group's last pixel to the exchange of its parameters."""
+        return Requantizer.hold_of(config)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+
+        ended = self.group_end & self.valid
+        for stage in range(self.gap):
+            following = Signal(name=f"group_end_{stage + 1}")
+            m.d.sync += following.eq(ended)
+            ended = following
+        m.d.comb += self.exchanged.eq(ended)
+
+        # One set of parameters in use, one waiting.
+        in_use = Signal()
+        waiting = Signal()
+        exchange = Signal()
+        arrived = self.load & self.loaded
+        with m.If(ended | ~in_use):
+            m.d.comb += exchange.eq(waiting | arrived)
+            m.d.sync += in_use.eq(exchange)
+            m.d.sync += waiting.eq(0)
+        with m.Elif(arrived):
+            m.d.sync += waiting.eq(1)
+
+        for lane in range(config.n):
+            store = ParameterStore(config)
+            requantizer = Requantizer(config)
+            m.submodules[f"store_{lane}"] = store
+            m.submodules[f"requantizer_{lane}"] = requantizer
+            m.d.comb += [
+                store.row.eq(self.rows[lane]),
+                store.load.eq(self.load),
+                store.exchange.eq(exchange),
+                requantizer.valid.eq(self.valid),
+                requantizer.accumulator.eq(self.accumulators[lane]),
+                requantizer.multiplier.eq(store.multiplier),
+                requantizer.offset.eq(store.offset),
+                requantizer.shift_code.eq(store.shift_code),
+                requantizer.low.eq(self.low),
+                requantizer.high.eq(self.high),
+                self.outputs[lane].eq(requantizer.output),
+            ]
+        return m

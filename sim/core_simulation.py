@@ -1,0 +1,112 @@
+"""The core's RTL, compiled, behind the same read and write calls as a board."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..hw.control.register_map import Status
+from ..hw.errors import CheckFailed
+from .simulator import compile_harness
+
+__all__ = ["CoreSimulation"]
+
+_PIECE = 1 << 16
+
+
+class CoreSimulation:
+    """Context manager around the compiled core.
+
+    Parameters
+    ----------
+    verilog : Path
+        Verilog with the module ``core`` (an Engine).
+    build_dir : Path
+        Where the compiled simulation is kept.
+    """
+
+    def __init__(self, verilog: Path, build_dir: Path) -> None:
+        harness = Path(str(resources.files("macaw.sim.harness").joinpath("core.cpp")))
+        self._executable = compile_harness(verilog, top="core", harness=harness, build_dir=build_dir)
+        self._process: subprocess.Popen[bytes] | None = None
+        self.cycles_simulated = 0
+
+    def __enter__(self) -> CoreSimulation:
+        self._process = subprocess.Popen([self._executable], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            if kind is not None:
+                process.kill()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
+            process.wait()
+
+    def _command(self, head: tuple[int, int, int], payload: bytes, words: int) -> NDArray[np.uint32]:
+        process = self._process
+        if process is None or process.stdin is None or process.stdout is None:
+            raise RuntimeError("the simulation is not running; use it in a with statement")
+        try:
+            process.stdin.write(struct.pack("<3I", *head) + payload)
+            process.stdin.flush()
+        except BrokenPipeError as error:
+            raise CheckFailed("The core's simulation ended early.") from error
+        return self._answer(words)
+
+    def _answer(self, words: int) -> NDArray[np.uint32]:
+        assert self._process is not None and self._process.stdout is not None
+        data = self._process.stdout.read(4 * words)
+        if len(data) != 4 * words:
+            raise CheckFailed("The core's simulation ended early.")
+        return np.frombuffer(data, "<u4").astype(np.uint32)
+
+    @staticmethod
+    def _check(status: int, address: int) -> None:
+        if status:
+            raise CheckFailed(f"The core answered an access to word {address:#09x} with {Status(status).name}.")
+
+    def write(
+        self, address: int, words: ArrayLike, progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Write 32-bit words to consecutive addresses. Raises CheckFailed if the core refuses one."""
+        values = np.asarray(words, np.uint32).reshape(-1)
+        for start in range(0, len(values), _PIECE):
+            piece = values[start : start + _PIECE]
+            status, done = self._command((1, address + start, len(piece)), piece.astype("<u4").tobytes(), 2)
+            self._check(int(status), address + start + int(done))
+            if progress:
+                progress(start + len(piece), len(values))
+
+    def read(
+        self, address: int, count: int, progress: Callable[[int, int], None] | None = None
+    ) -> NDArray[np.uint32]:
+        """Read 32-bit words from consecutive addresses. Raises CheckFailed if the core refuses one."""
+        parts = [np.zeros(0, np.uint32)]
+        for start in range(0, count, _PIECE):
+            size = min(_PIECE, count - start)
+            status, done = self._command((2, address + start, size), b"", 2)
+            part = self._answer(int(done))
+            self._check(int(status), address + start + int(done))
+            parts.append(part)
+            if progress:
+                progress(start + size, count)
+        return np.concatenate(parts)
+
+    def wait(self, timeout_cycles: int = 1 << 40) -> None:
+        """Clock until the core is idle. Raises CheckFailed after ``timeout_cycles``."""
+        idle, low, high = self._command((3, timeout_cycles & 0xFFFFFFFF, timeout_cycles >> 32), b"", 3)
+        self.cycles_simulated += int(high) << 32 | int(low)
+        if not idle:
+            raise CheckFailed(f"The core was still busy after {timeout_cycles:,} cycles.")

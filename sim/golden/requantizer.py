@@ -1,0 +1,34 @@
+"""Golden model of the requantizer: accumulator to int8 by multiplier, offset, arithmetic right shift and clamp."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["requantizer"]
+
+
+def requantizer(
+    accumulators: NDArray[np.int64],
+    multiplier: NDArray[np.int64],
+    offset: NDArray[np.int64],
+    shift: NDArray[np.int64],
+    low: int,
+    high: int,
+) -> NDArray[np.int8]:
+    """``clamp((accumulator * multiplier + offset) >> shift, low, high)``, exact; the shift rounds down.
+
+    accumulators: integers, channels last. multiplier, offset, shift: one for each channel. low, high: within -128..127.
+    """
+    largest = _magnitude(accumulators) * _magnitude(multiplier) + _magnitude(offset)
+    kind: Any = np.int64 if largest < 2**63 else object  # int64 holds product and sum, or Python's integers do
+    sums = accumulators.astype(kind) * multiplier.astype(kind) + offset.astype(kind)
+    return np.clip(np.right_shift(sums, shift.astype(kind)), low, high).astype(np.int8)
+
+
+def _magnitude(values: NDArray[np.int64]) -> int:
+    if values.size == 0:
+        return 0
+    return max(abs(int(values.min())), abs(int(values.max())))

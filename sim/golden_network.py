@@ -1,0 +1,92 @@
+"""Golden model of a whole network, and the host's steps around it: what the driver, the RTL and the board must equal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from macaw.compiler.graph import Convolution, Graph, MaxPool
+from macaw.compiler.requantize import CertifiedRequantization
+
+from .golden.convolution import convolution
+from .golden.max_pool import max_pool
+from .golden.requantizer import requantizer
+
+__all__ = ["GoldenNetwork", "model_output", "quantize_input"]
+
+
+class GoldenNetwork:
+    """A graph computed with integers only, layer by layer, by the formulas of the engine.
+
+    graph : the integer graph
+    certified : the requantization of each convolution, by the name of its output tensor
+    """
+
+    def __init__(self, graph: Graph, certified: Mapping[str, CertifiedRequantization]) -> None:
+        self.graph = graph
+        self.certified = dict(certified)
+
+    def run(self, inputs: NDArray[np.int8]) -> dict[str, NDArray[np.int8]]:
+        """Every tensor of the graph, (batch, height, width, channels), for a batch of input maps of that shape."""
+        graph = self.graph
+        shape = graph.tensors[graph.input].shape
+        if inputs.dtype != np.int8 or inputs.shape[1:] != shape:
+            raise ValueError(f"inputs must be int8, (batch, {', '.join(map(str, shape))}), not {inputs.dtype} {inputs.shape}")
+        maps = {graph.input: inputs}
+        for node in graph.nodes:
+            source = maps[node.input]
+            if isinstance(node, Convolution):
+                sums = convolution(
+                    source,
+                    node.weights,
+                    stride=node.stride,
+                    padding=node.padding,
+                    dilation=node.dilation,
+                    groups=node.groups,
+                    pad_value=graph.tensors[node.input].zero_point,
+                )
+                rule = self.certified[node.output]
+                maps[node.output] = requantizer(sums, rule.multiplier, rule.offset, rule.shift, rule.low, rule.high)
+            elif isinstance(node, MaxPool):
+                maps[node.output] = max_pool(source, node.kernel, stride=node.stride, padding=node.padding)
+            else:
+                raise TypeError(f"no golden model for {type(node).__name__}")
+        return maps
+
+
+def quantize_input(graph: Graph, x: NDArray[Any]) -> NDArray[np.int8]:
+    """A batch of the source model's inputs (its shape, the batch first) as a batch of input maps.
+
+    float32 inputs are quantized as ONNX's QuantizeLinear does: float32 division, rint half to even, zero point, clip.
+    Integer inputs are uint8 or int8 as in the source model.
+    """
+    tensor = graph.tensors[graph.input]
+    if x.shape[1:] != graph.input_shape[1:]:
+        raise ValueError(f"inputs must have shape (batch, {', '.join(map(str, graph.input_shape[1:]))}), not {x.shape}")
+    if graph.input_float:
+        real = np.rint(x.astype(np.float32) / np.float32(tensor.scale)).astype(np.float64)
+        integers = np.clip(real + tensor.zero_point, -128, 127).astype(np.int8)
+    else:
+        integers = (x.astype(np.int64) - (128 if tensor.unsigned else 0)).astype(np.int8)
+    return integers.reshape(len(x), -1)[:, graph.input_order].reshape(len(x), *tensor.shape)
+
+
+def model_output(graph: Graph, q: NDArray[np.int8]) -> NDArray[Any]:
+    """A batch of output maps as the source model's output: its order and shape, after all host steps."""
+    tensor = graph.tensors[graph.output]
+    integers = q.reshape(len(q), -1)[:, graph.output_order]
+    values: NDArray[Any] = (integers.astype(np.int16) + 128).astype(np.uint8) if tensor.unsigned else integers
+    for step in graph.host_steps:
+        if step.kind == "dequantize":
+            values = (integers.astype(np.int32) - tensor.zero_point).astype(np.float32) * np.float32(tensor.scale)
+        elif step.kind == "softmax":
+            powers = np.exp(values - values.max(axis=-1, keepdims=True))
+            values = powers / powers.sum(axis=-1, keepdims=True)
+        elif step.kind == "argmax":
+            values = values.argmax(axis=-1).astype(np.int64)[:, None]
+        else:
+            raise ValueError(f"unknown host step {step.kind!r}")
+    return values.reshape(len(q), *graph.output_shape[1:])

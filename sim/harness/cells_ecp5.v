@@ -1,0 +1,129 @@
+// Behaviour of the ECP5 cells in exactly the modes that hw/primitives instantiates. Yosys ships both as black boxes.
+// A setting outside these modes stops the simulation.
+
+// Block RAM: port A writes, port B reads; equal widths. Reading an address in the cycle in which it is written returns
+// the complement of the stored word: undefined on the device, so nobody may rely on it.
+module DP16KD (
+    input DIA17, DIA16, DIA15, DIA14, DIA13, DIA12, DIA11, DIA10, DIA9, DIA8, DIA7, DIA6, DIA5, DIA4, DIA3,
+        DIA2, DIA1, DIA0,
+    input DIB17, DIB16, DIB15, DIB14, DIB13, DIB12, DIB11, DIB10, DIB9, DIB8, DIB7, DIB6, DIB5, DIB4, DIB3,
+        DIB2, DIB1, DIB0,
+    input ADA13, ADA12, ADA11, ADA10, ADA9, ADA8, ADA7, ADA6, ADA5, ADA4, ADA3, ADA2, ADA1, ADA0,
+    input ADB13, ADB12, ADB11, ADB10, ADB9, ADB8, ADB7, ADB6, ADB5, ADB4, ADB3, ADB2, ADB1, ADB0,
+    input CEA, OCEA, CLKA, WEA, RSTA, CSA2, CSA1, CSA0,
+    input CEB, OCEB, CLKB, WEB, RSTB, CSB2, CSB1, CSB0,
+    output DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3,
+        DOA2, DOA1, DOA0,
+    output DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3,
+        DOB2, DOB1, DOB0
+);
+    parameter DATA_WIDTH_A = 18;
+    parameter DATA_WIDTH_B = 18;
+    parameter REGMODE_A = "NOREG";
+    parameter REGMODE_B = "NOREG";
+    parameter RESETMODE = "SYNC";
+    parameter ASYNC_RESET_RELEASE = "SYNC";
+    parameter CSDECODE_A = "0b000";
+    parameter CSDECODE_B = "0b000";
+    parameter WRITEMODE_A = "NORMAL";
+    parameter WRITEMODE_B = "NORMAL";
+    parameter CLKAMUX = "CLKA";
+    parameter CLKBMUX = "CLKB";
+    parameter GSR = "ENABLED";
+
+    localparam SHIFT = DATA_WIDTH_A == 36 ? 5 : DATA_WIDTH_A == 18 ? 4 : DATA_WIDTH_A == 9 ? 3
+                     : DATA_WIDTH_A == 4 ? 2 : DATA_WIDTH_A == 2 ? 1 : 0;
+
+    initial begin
+        if (DATA_WIDTH_A != DATA_WIDTH_B) $fatal(1, "DP16KD model: widths differ");
+        if (REGMODE_B != "OUTREG") $fatal(1, "DP16KD model: no output register at port B");
+        if (DATA_WIDTH_A == 36 && REGMODE_A != "OUTREG") $fatal(1, "DP16KD model: port A unregistered at 36 bits");
+        if (CSDECODE_A != "0b000" || CSDECODE_B != "0b000") $fatal(1, "DP16KD model: chip select");
+    end
+
+    wire [35:0] write_data = {DIB17, DIB16, DIB15, DIB14, DIB13, DIB12, DIB11, DIB10, DIB9, DIB8, DIB7, DIB6, DIB5, DIB4, DIB3,
+        DIB2, DIB1, DIB0,
+                              DIA17, DIA16, DIA15, DIA14, DIA13, DIA12, DIA11, DIA10, DIA9, DIA8, DIA7, DIA6, DIA5, DIA4, DIA3,
+        DIA2, DIA1, DIA0};
+    wire [13:0] write_pins = {ADA13, ADA12, ADA11, ADA10, ADA9, ADA8, ADA7, ADA6, ADA5, ADA4, ADA3, ADA2, ADA1, ADA0};
+    wire [13:0] read_pins = {ADB13, ADB12, ADB11, ADB10, ADB9, ADB8, ADB7, ADB6, ADB5, ADB4, ADB3, ADB2, ADB1, ADB0};
+    wire [13:0] write_address = write_pins >> SHIFT;
+    wire [13:0] read_address = read_pins >> SHIFT;
+    wire writing = CEA && WEA && {CSA2, CSA1, CSA0} == 3'b000 && !RSTA;
+
+    wire [3:0] enables = DATA_WIDTH_A == 36 ? write_pins[3:0] : DATA_WIDTH_A == 18 ? {2'b00, write_pins[1:0]} : 4'b0001;
+    wire collision = writing && enables != 0 && write_address == read_address;
+
+    reg [35:0] memory [0:16383];
+    reg [35:0] fetched = 0;
+    reg [35:0] shown = 0;
+    integer i;
+    initial for (i = 0; i < 16384; i = i + 1) memory[i] = 0;
+
+    always @(posedge CLKA) if (writing) begin
+        for (i = 0; i < 36; i = i + 1)
+            if (i < DATA_WIDTH_A && enables[DATA_WIDTH_A < 18 ? 0 : i / 9]) memory[write_address][i] <= write_data[i];
+    end
+    always @(posedge CLKB) begin
+        if (CEB && !WEB && {CSB2, CSB1, CSB0} == 3'b000)
+            fetched <= memory[read_address] ^ {36{collision}};
+        if (OCEB) shown <= fetched;
+        if (RSTB) shown <= 0;
+    end
+    assign {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3,
+        DOA2, DOA1, DOA0} = DATA_WIDTH_A == 36 ? shown[17:0] : 18'd0;
+    assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3,
+        DOB2, DOB1, DOB0} = DATA_WIDTH_A == 36 ? shown[35:18] : shown[17:0];
+endmodule
+
+// Multiplier: input and output register on CLK0, no pipeline register, no cascade.
+module MULT18X18D (
+    input A17, A16, A15, A14, A13, A12, A11, A10, A9, A8, A7, A6, A5, A4, A3, A2, A1, A0,
+    input B17, B16, B15, B14, B13, B12, B11, B10, B9, B8, B7, B6, B5, B4, B3, B2, B1, B0,
+    input C17, C16, C15, C14, C13, C12, C11, C10, C9, C8, C7, C6, C5, C4, C3, C2, C1, C0,
+    input SIGNEDA, SIGNEDB, SOURCEA, SOURCEB,
+    input CLK3, CLK2, CLK1, CLK0, CE3, CE2, CE1, CE0, RST3, RST2, RST1, RST0,
+    output P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20, P19, P18, P17, P16,
+        P15, P14, P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0
+);
+    parameter REG_INPUTA_CLK = "NONE";
+    parameter REG_INPUTA_CE = "CE0";
+    parameter REG_INPUTA_RST = "RST0";
+    parameter REG_INPUTB_CLK = "NONE";
+    parameter REG_INPUTB_CE = "CE0";
+    parameter REG_INPUTB_RST = "RST0";
+    parameter REG_PIPELINE_CLK = "NONE";
+    parameter REG_OUTPUT_CLK = "NONE";
+    parameter REG_OUTPUT_CE = "CE0";
+    parameter REG_OUTPUT_RST = "RST0";
+    parameter RESETMODE = "SYNC";
+    parameter GSR = "ENABLED";
+
+    initial begin
+        if (REG_INPUTA_CLK != "CLK0" || REG_INPUTB_CLK != "CLK0" || REG_OUTPUT_CLK != "CLK0")
+            $fatal(1, "MULT18X18D model: input and output registers on CLK0 only");
+        if (REG_PIPELINE_CLK != "NONE") $fatal(1, "MULT18X18D model: no pipeline register");
+    end
+
+    wire [17:0] a = {A17, A16, A15, A14, A13, A12, A11, A10, A9, A8, A7, A6, A5, A4, A3, A2, A1, A0};
+    wire [17:0] b = {B17, B16, B15, B14, B13, B12, B11, B10, B9, B8, B7, B6, B5, B4, B3, B2, B1, B0};
+    reg [17:0] held_a = 0;
+    reg [17:0] held_b = 0;
+    reg [35:0] product = 0;
+    wire signed [18:0] extended_a = {SIGNEDA & held_a[17], held_a};
+    wire signed [18:0] extended_b = {SIGNEDB & held_b[17], held_b};
+    wire signed [37:0] full = extended_a * extended_b;
+    always @(posedge CLK0) begin
+        if (RST0) begin
+            held_a <= 0;
+            held_b <= 0;
+            product <= 0;
+        end else if (CE0) begin
+            held_a <= SOURCEA ? 18'd0 : a;
+            held_b <= SOURCEB ? 18'd0 : b;
+            product <= full[35:0];
+        end
+    end
+    assign {P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20, P19, P18, P17, P16,
+        P15, P14, P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0} = product;
+endmodule

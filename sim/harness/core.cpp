@@ -1,0 +1,99 @@
+// Verilator main of the core alone: executes accesses to the core port that arrive on standard input.
+//
+// Each command is a sequence of little-endian 32-bit words; each is answered on standard output:
+//   1 address count data...   write count words             -> status, words done
+//   2 address count           read count words              -> status, words done, data...
+//   3 limit_low limit_high    clock until the core is idle  -> 1 if it became idle, else 0; cycles passed (2 words)
+// A status is the core port's; the first one that is not 0 ends the command.
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include "Vtop.h"
+#include "verilated.h"
+
+// Verilator writes the double underscore of a member's path as ___05F.
+#define PORT(stream, member) port___05F##stream##___05F##member
+
+namespace {
+
+Vtop *top;
+
+void tick() {
+    top->clk = 0;
+    top->eval();
+    top->clk = 1;
+    top->eval();
+}
+
+bool get(uint32_t &word) { return std::fread(&word, sizeof word, 1, stdin) == 1; }
+
+void put(uint32_t word) { std::fwrite(&word, sizeof word, 1, stdout); }
+
+// One access; the response's payload is data (32 bits), status (4 bits).
+uint64_t access(uint32_t address, bool write, uint32_t data) {
+    top->PORT(request, payload) =
+        uint64_t(address & 0xfffffff) | uint64_t(write) << 28 | uint64_t(data) << 29;
+    top->PORT(request, valid) = 1;
+    top->PORT(response, ready) = 1;
+    for (int patience = 0; patience < 64; ++patience) {
+        top->clk = 0;
+        top->eval();
+        const bool accepted = top->PORT(request, valid) && top->PORT(request, ready);
+        const bool answered = top->PORT(response, valid);
+        const uint64_t payload = top->PORT(response, payload);
+        top->clk = 1;
+        top->eval();
+        if (accepted) top->PORT(request, valid) = 0;
+        if (answered) {
+            top->PORT(response, ready) = 0;
+            top->eval();
+            return payload;
+        }
+    }
+    std::fprintf(stderr, "the core port did not answer an access to %07x\n", address);
+    std::exit(3);
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+    Verilated::commandArgs(argc, argv);
+    top = new Vtop;
+    top->rst = 1;
+    for (int i = 0; i < 4; ++i) tick();
+    top->rst = 0;
+    uint32_t command, first, second;
+    while (get(command) && get(first) && get(second)) {
+        if (command == 1 || command == 2) {
+            std::vector<uint32_t> words(second);
+            if (command == 1 && second && std::fread(words.data(), 4, second, stdin) != second) break;
+            uint32_t done = 0, status = 0;
+            for (; done < second; ++done) {
+                const uint64_t answer = access(first + done, command == 1, command == 1 ? words[done] : 0);
+                status = uint32_t(answer >> 32);
+                if (status) break;
+                words[done] = uint32_t(answer);
+            }
+            put(status);
+            put(done);
+            if (command == 2) std::fwrite(words.data(), 4, done, stdout);
+        } else {
+            const uint64_t limit = uint64_t(second) << 32 | first;
+            uint64_t cycles = 0;
+            while (top->busy && cycles < limit) {
+                tick();
+                ++cycles;
+            }
+            put(!top->busy);
+            put(uint32_t(cycles));
+            put(uint32_t(cycles >> 32));
+        }
+        std::fflush(stdout);
+    }
+    top->final();
+    delete top;
+    return 0;
+}
