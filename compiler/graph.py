@@ -40,24 +40,25 @@ class Requantization:
     Float form (ONNX Runtime): ``clip(rint(float32(acc) * scale[c]) + zero_point, low, high)`` with rint half to even,
     float32 arithmetic, and acc the accumulator *with* bias and input zero point: sum((x - x_zp) * w) + bias.
     ``low``/``high`` include a fused Relu or Clip; all numbers are in the int8 domain of the graph.
-    ``zero_point_first`` is ONNX Runtime's way in QLinearAveragePool: ``rint(float32(acc) * scale[c] + zero_point)``, which
-    breaks ties the other way when the zero point is odd.
+    ``ties_up`` rounds halves up instead of to even, and computes in float64, with a float64 scale:
+    ``floor(acc * scale[c] + 0.5 + 2**-32)``, where the last term outweighs the error of the product. Average pools use it,
+    because ONNX Runtime's float32 sums decide their ties by rounding noise.
     """
 
-    scale: NDArray[np.float32]
+    scale: NDArray[np.float32] | NDArray[np.float64]
     zero_point: int
     low: int = -128
     high: int = 127
-    zero_point_first: bool = False
+    ties_up: bool = False
 
     def outputs(self, accumulators: NDArray[np.int64], channel: int | NDArray[np.intp]) -> NDArray[np.int64]:
         """The reference's outputs for accumulators of one channel, or of channels that broadcast against them."""
-        real = np.asarray(accumulators).astype(np.float32) * self.scale[channel]
-        if self.zero_point_first:
-            rounded = np.rint((real + np.float32(self.zero_point)).astype(np.float64))
+        if self.ties_up:
+            rounded = np.floor(np.asarray(accumulators) * self.scale[channel].astype(np.float64) + (0.5 + 2.0**-32))
         else:
-            rounded = np.rint(real.astype(np.float64)) + self.zero_point
-        return np.clip(rounded, self.low, self.high).astype(np.int64)
+            product = np.asarray(accumulators).astype(np.float32) * self.scale[channel].astype(np.float32)
+            rounded = np.rint(product.astype(np.float64))
+        return np.clip(rounded + self.zero_point, self.low, self.high).astype(np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)

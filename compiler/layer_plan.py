@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..hw.memory.map_layout import MapLayout
+from ..hw.control.descriptor import Operation
 from .graph import Convolution, MaxPool, Node
 
-__all__ = ["LayerPlan", "OutputRun", "Tap", "plan_layer"]
+__all__ = ["LayerPlan", "OutputRun", "Tap", "dense_weights", "plan_layer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +62,31 @@ class LayerPlan:
     def row_groups(self) -> int:
         """Pixel groups in an output row."""
         return -(-self.output.width // self.output.p)
+
+    def loops(self, run: OutputRun) -> dict[str, int]:
+        """The descriptor fields that say how often things happen: all that the cycle model needs."""
+        operation = Operation.CONVOLUTION if isinstance(self.node, Convolution) else Operation.MAX_POOL
+        return {
+            "operation": operation.value,
+            "groups_last": run.groups - 1,
+            "words_last": run.words - 1,
+            "taps_last": len(self.taps) - 1,
+            "rows_last": self.output.height - 1,
+            "row_groups_last": self.row_groups - 1,
+            "tail_last": self.output.width - (self.row_groups - 1) * self.output.p - 1,
+        }
+
+    @property
+    def weight_words(self) -> int:
+        """Words of weights, without parameters."""
+        if not isinstance(self.node, Convolution):
+            return 0
+        return sum(run.groups * run.words * len(self.taps) for run in self.runs)
+
+    @property
+    def parameter_groups(self) -> int:
+        """Output groups that have requantization parameters."""
+        return sum(run.groups for run in self.runs) if isinstance(self.node, Convolution) else 0
 
     @property
     def products(self) -> int:
@@ -162,8 +187,3 @@ def dense_weights(node: Convolution, channels: int) -> NDArray[np.int8]:
         first = output // (outputs // node.groups) * fan_in
         dense[output, :, :, first : first + fan_in] = node.weights[output]
     return dense
-
-
-def lane_offsets_fit(m: int, n: int, offset: int) -> bool:
-    """Whether a byte offset is one that the word packer has."""
-    return offset % gcd(m, n) == 0

@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from macaw.hw.errors import UserError
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
-
-from macaw.hw.errors import UserError
 
 __all__ = ["OnnxModel", "OnnxNode", "TensorType", "load_onnx"]
 
@@ -96,14 +94,14 @@ def load_onnx(path: str | Path) -> OnnxModel:
         raise UserError(f"{path} has {path.stat().st_size} bytes; models of more than 2 GiB are not read.")
     try:
         proto = onnx.load_model_from_string(path.read_bytes())
-    except (DecodeError, ValueError) as error:
+    except Exception as error:  # DecodeError of protobuf (which has no types), or what else broken bytes cause
         raise UserError(f"{path} is not an ONNX file: it cannot be parsed as an ONNX model.") from error
     if not proto.graph.node or not proto.graph.output:
         raise UserError(f"{path} is not an ONNX model with a graph: it has no nodes or no outputs.")
     _load_external_data(proto, path)
     try:
         onnx.checker.check_model(proto)
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, ValueError) as error:  # ValueError: names that are not UTF-8
         raise UserError(f"{path} is not a valid ONNX model: {_first_line(error)}") from error
     constants = _constants(proto, path)
     _fix_batch(proto, constants)
@@ -138,7 +136,9 @@ def _load_external_data(proto: onnx.ModelProto, path: Path) -> None:
         try:
             onnx.external_data_helper.load_external_data_for_tensor(tensor, str(folder))
         except Exception as error:  # the checks above leave truncated files and bad offsets: onnx's own errors
-            raise UserError(f"{path}: the data of tensor {tensor.name!r} cannot be read: {_first_line(error)}") from error
+            raise UserError(
+                f"{path}: the data of tensor {tensor.name!r} cannot be read: {_first_line(error)}"
+            ) from error
         tensor.data_location = TensorProto.DEFAULT
         del tensor.external_data[:]
 
@@ -161,7 +161,7 @@ def _constants(proto: onnx.ModelProto, path: Path) -> dict[str, NDArray[Any]]:
         for node in proto.graph.node:
             if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
                 constants[node.output[0]] = _constant_value(node)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError) as error:  # KeyError: an unknown element type
         raise UserError(f"{path}: a constant of the model cannot be read: {_first_line(error)}") from error
     return constants
 

@@ -23,21 +23,25 @@ __all__ = [
     "bias_scale_matches",
     "clip_bounds",
     "clip_is_absorbed",
+    "exact_average_scale",
     "integer_bias",
     "product_scale",
 ]
 
 
-def product_scale(
-    x_scale: np.float32, weight_scale: NDArray[np.float32], y_scale: np.float32
-) -> NDArray[np.float32]:
+def product_scale(x_scale: np.float32, weight_scale: NDArray[np.float32], y_scale: np.float32) -> NDArray[np.float32]:
     """The requantization scale of QLinearConv, QLinearMatMul and QGemm."""
     return ((x_scale * weight_scale).astype(np.float32) / y_scale).astype(np.float32)
 
 
 def average_pool_scale(x_scale: np.float32, y_scale: np.float32, count: int) -> np.float32:
-    """The requantization scale of QLinearGlobalAveragePool, and the nearest one for QLinearAveragePool."""
+    """The requantization scale of QLinearGlobalAveragePool."""
     return np.float32(x_scale / np.float32(y_scale * np.float32(count)))
+
+
+def exact_average_scale(x_scale: np.float32, y_scale: np.float32, count: int) -> np.float64:
+    """The requantization scale of the sums that QLinearAveragePool approximates in float32."""
+    return np.float64(float(x_scale) / (float(y_scale) * count))
 
 
 def integer_bias(bias: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -48,7 +52,9 @@ def integer_bias(bias: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArr
 
 def bias_scale_matches(scale: NDArray[np.float32], expected: NDArray[np.float32]) -> bool:
     """Whether an integer bias has the scale of the accumulator, x_scale * w_scale, but for float32 rounding."""
-    return bool(np.allclose(scale, expected, rtol=2.0**-20, atol=0.0))
+    if scale.size not in (1, expected.size):
+        return False
+    return bool(np.allclose(scale.ravel(), expected, rtol=2.0**-20, atol=0.0))
 
 
 def clip_bounds(minimum: float, maximum: float, scale: float, zero_point: int) -> tuple[int, int]:
@@ -76,12 +82,10 @@ def average_pool_is_exact(
 ) -> bool:
     """Whether QLinearAveragePool's float32 sums can never round to another output than the exact integer sum.
 
-    True if all its operations are exact (powers of two), or if no sum of ``count`` inputs comes closer to a rounding
-    boundary than the largest error of the float32 operations. Zero points are in the int8 domain.
+    True if no sum of ``count`` inputs comes closer to a rounding boundary than the largest error of the float32
+    operations. Zero points are in the int8 domain.
     """
-    if all(math.frexp(float(value))[0] == 0.5 for value in (x_scale, y_scale, count)):
-        return True
-    ratio = float(x_scale) / (float(y_scale) * count)
+    ratio = float(exact_average_scale(x_scale, y_scale, count))
     sums = np.arange(count * (-128 - x_zero_point), count * (127 - x_zero_point) + 1, dtype=np.float64)
     outputs = sums * ratio + y_zero_point
     outputs = outputs[(outputs > -129.0) & (outputs < 128.0)]

@@ -36,7 +36,6 @@ class ScaledConstant:
     integers: NDArray[np.int64]
     scale: NDArray[np.float32]
     axis: int
-    element: int
     moved: bool = False
 
 
@@ -88,7 +87,7 @@ class Accumulated:
     weights: NDArray[np.int8]
     bias: NDArray[np.int64]
     weight_scale: NDArray[np.float32]
-    scale: Callable[[np.float32], NDArray[np.float32]]
+    scale: Callable[[np.float32], NDArray[np.float32] | NDArray[np.float64]]
     shape: tuple[int, int, int]
     elements: NDArray[np.int64]
     reasons: tuple[str, ...] = ()

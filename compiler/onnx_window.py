@@ -6,15 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Window", "WindowError", "window"]
+from .problem import Refusal
 
-
-class WindowError(Exception):
-    """A window that cannot be used: the rule that is not met and the remedy."""
-
-    def __init__(self, rule: str, remedy: str) -> None:
-        self.rule, self.remedy = rule, remedy
-        super().__init__(f"{rule}; {remedy}")
+__all__ = ["Window", "window"]
 
 
 @dataclass(frozen=True)
@@ -30,37 +24,37 @@ class Window:
         """Rows and columns of the output for a map of this height and width."""
         top, left, bottom, right = self.padding
         spans = [dilation * (kernel - 1) + 1 for dilation, kernel in zip(self.dilation, self.kernel, strict=True)]
-        return (height + top + bottom - spans[0]) // self.stride[0] + 1, (width + left + right - spans[1]) // self.stride[
-            1
-        ] + 1
+        rows = (height + top + bottom - spans[0]) // self.stride[0] + 1
+        columns = (width + left + right - spans[1]) // self.stride[1] + 1
+        return rows, columns
 
 
 def window(attributes: Mapping[str, Any], kernel: tuple[int, ...], extents: tuple[int, ...]) -> Window:
     """The window of a node over ``extents`` (the spatial shape, one or two numbers), with auto_pad resolved.
 
-    Raises WindowError for inconsistent attributes, an empty output or a ceil_mode that changes the output.
+    Raises Refusal for inconsistent attributes, an empty output or a ceil_mode that changes the output.
     """
     rank = len(extents)
     if rank not in (1, 2) or len(kernel) != rank:
-        raise WindowError(
+        raise Refusal(
             f"a window of {len(kernel)} dimensions over {rank} spatial dimensions",
             "only one- and two-dimensional windows are supported",
         )
     stride = _extents(attributes, "strides", rank)
     dilation = _extents(attributes, "dilations", rank)
     if any(extent < 1 for extent in (*kernel, *stride, *dilation)):
-        raise WindowError("kernel, strides and dilations must be positive", "correct the model")
+        raise Refusal("kernel, strides and dilations must be positive", "correct the model")
     spans = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
     before, after = _padding(attributes, extents, stride, spans)
     if any(pad < 0 for pad in (*before, *after)):
-        raise WindowError("padding must not be negative", "crop the map before the network")
+        raise Refusal("padding must not be negative", "crop the map before the network")
     if any(pad >= span for pad, span in zip((*before, *after), spans * 2, strict=True)):
-        raise WindowError("the padding is as large as the kernel", "use a padding smaller than the kernel")
+        raise Refusal("the padding is as large as the kernel", "use a padding smaller than the kernel")
     room = [extent + b + a - span for extent, b, a, span in zip(extents, before, after, spans, strict=True)]
     if any(free < 0 for free in room):
-        raise WindowError("the kernel is larger than the padded map", "use a smaller kernel or more padding")
+        raise Refusal("the kernel is larger than the padded map", "use a smaller kernel or more padding")
     if attributes.get("ceil_mode", 0) and any(free % step for free, step in zip(room, stride, strict=True)):
-        raise WindowError("ceil_mode=1 adds an incomplete window at the border", "use ceil_mode=0 or pad explicitly")
+        raise Refusal("ceil_mode=1 adds an incomplete window at the border", "use ceil_mode=0 or pad explicitly")
     if rank == 1:
         return Window((1, kernel[0]), (1, stride[0]), (0, before[0], 0, after[0]), (1, dilation[0]))
     return Window(
@@ -74,7 +68,7 @@ def window(attributes: Mapping[str, Any], kernel: tuple[int, ...], extents: tupl
 def _extents(attributes: Mapping[str, Any], name: str, rank: int) -> tuple[int, ...]:
     values = tuple(int(value) for value in attributes.get(name, ())) or (1,) * rank
     if len(values) != rank:
-        raise WindowError(f"{name} has {len(values)} numbers for {rank} spatial dimensions", "correct the model")
+        raise Refusal(f"{name} has {len(values)} numbers for {rank} spatial dimensions", "correct the model")
     return values
 
 
@@ -96,8 +90,8 @@ def _padding(
         large = tuple(pad - pad // 2 for pad in total)
         return (small, large) if mode == "SAME_UPPER" else (large, small)
     if mode != "NOTSET":
-        raise WindowError(f"auto_pad={mode} is unknown", "use NOTSET with explicit pads")
+        raise Refusal(f"auto_pad={mode} is unknown", "use NOTSET with explicit pads")
     pads = tuple(int(value) for value in attributes.get("pads", ())) or (0,) * (2 * rank)
     if len(pads) != 2 * rank:
-        raise WindowError(f"pads has {len(pads)} numbers for {rank} spatial dimensions", "correct the model")
+        raise Refusal(f"pads has {len(pads)} numbers for {rank} spatial dimensions", "correct the model")
     return pads[:rank], pads[rank:]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from macaw.hw.errors import UserError
 
-__all__ = ["ModelError", "Problem"]
+__all__ = ["ModelError", "Problem", "Refusal"]
 
 
 @dataclass(frozen=True)
@@ -36,3 +36,11 @@ class ModelError(UserError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
+
+
+class Refusal(Exception):
+    """One node breaks a rule: raised where that is found, caught by the walk over the model, which knows the node."""
+
+    def __init__(self, rule: str, remedy: str) -> None:
+        self.rule, self.remedy = rule, remedy
+        super().__init__(f"{rule}; {remedy}")

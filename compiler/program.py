@@ -11,7 +11,7 @@ from amaranth.utils import ceil_log2
 from numpy.typing import NDArray
 
 from ..hw.config import EngineConfig
-from ..hw.control.descriptor import Operation, descriptor_layout, descriptor_words, encode, tap_layout
+from ..hw.control.descriptor import descriptor_layout, descriptor_words, encode, tap_layout
 from ..hw.memory.map_layout import MapLayout
 from .graph import Convolution
 from .layer_plan import LayerPlan, Tap, dense_weights
@@ -112,7 +112,7 @@ def assemble(
     certified: Mapping[str, CertifiedRequantization],
     zero_points: Mapping[str, int],
 ) -> Program:
-    """Encodes planned layers. ``bases``: address of each tensor; ``certified``: by node name; ``zero_points``: by tensor.
+    """Encodes planned layers. ``bases``: address of each tensor; ``certified``: by output tensor; ``zero_points``: by tensor.
 
     The engine's depths are not checked here: EngineConfig of the result is ``config`` as given.
     """
@@ -142,24 +142,16 @@ def assemble(
                 for group in range(run.groups):
                     start = first_channel + group * config.n
                     channels = range(start, min(start + config.n, end_channel))
-                    weight_words.extend(_parameter_words(certified[node.name], channels, config))
+                    weight_words.extend(_parameter_words(certified[node.output], channels, config))
                     first_word = run.first_word + group // run.period * run.period_words
                     rows = np.zeros((config.n, len(plan.taps), run.words, config.m), np.int8)
                     part = padded[channels.start : channels.stop].reshape(len(channels), len(plan.taps), -1, config.m)
                     rows[: len(channels)] = part[:, :, first_word : first_word + run.words]
                     ordered = rows.transpose(1, 2, 0, 3).reshape(-1, config.n, config.m)
                     weight_words.extend(ordered.view(np.uint8))
-            tail = target.width - (plan.row_groups - 1) * config.p
-            values = {
-                "operation": (Operation.CONVOLUTION if convolution else Operation.MAX_POOL).value,
-                "groups_last": run.groups - 1,
-                "words_last": run.words - 1,
-                "taps_last": len(plan.taps) - 1,
+            values = plan.loops(run) | {
                 "tap_first": taps.place(plan.taps),
                 "weight_first": weight_first if convolution else 0,
-                "rows_last": target.height - 1,
-                "row_groups_last": plan.row_groups - 1,
-                "tail_last": tail - 1,
                 "input_first": source.base + run.first_word * source.line_words,
                 "input_rows": source.height,
                 "line_step": source.line_words,

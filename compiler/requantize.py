@@ -14,6 +14,10 @@ does, at lower point (a1, k1) and upper point (a2, k2), then subtracting the two
 multiplier alone, ``(a1 - a2) * multiplier >= (k1 - k2 - 1 << shift) + 1``, that the present multiplier breaks. With
 a1 > a2 it gives a larger smallest multiplier; otherwise every larger multiplier breaks it too and the shift has no
 solution. Starting at 0 this ends at the smallest multiplier of the shift or proves that there is none.
+
+Some channels have no solution at any width: where float32 rounds several products to exact halves, half-to-even sends
+them up and down in turn, and no straight line does. Such a channel gets the line that differs for the fewest
+accumulators, by one output step each; every one of them is counted and named (``differences``), or refused (``strict``).
 """
 
 from __future__ import annotations
@@ -22,32 +26,51 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from macaw.hw.config import EngineConfig
 from macaw.hw.errors import CheckFailed
+from numpy.typing import NDArray
 
-from .graph import Convolution, Graph, MaxPool, Requantization
+from .graph import Convolution, Deviation, Graph, MaxPool, Requantization
 from .problem import ModelError, Problem
 
 __all__ = [
     "CertifiedRequantization",
+    "Difference",
     "accumulator_width",
+    "deviations",
     "input_ranges",
     "reachable_accumulators",
     "requantize",
     "requantize_layer",
+    "requantizer_parameters",
     "required_accumulator_width",
 ]
 
 Int64Array = NDArray[np.int64]
-SEARCH_SHIFTS = tuple(range(1, 63))
-"""Shifts tried to tell how many multiplier bits a channel would need."""
+WIDEST_MULTIPLIER, LARGEST_SHIFT = 34, 48
+"""The widest requantizer that :class:`EngineConfig` allows."""
+
+SLOPES = 64
+"""Multipliers tried on each side of the reference's slope for a channel without an exact solution."""
+
+DIFFERENCE_LIMIT = 4
+"""A channel may differ from the reference for one in this many of its reachable accumulators; otherwise it is refused."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An accumulator of a channel (without bias and zero point) for which engine and reference differ."""
+
+    channel: int
+    accumulator: int
+    engine: int
+    reference: int
 
 
 @dataclass(frozen=True)
 class CertifiedRequantization:
-    """The engine's requantization parameters of one layer, equal to ``reference`` on the whole reachable range.
+    """The engine's requantization parameters of one layer, equal to ``reference`` on the whole reachable range but for
+    the accumulators that ``difference_count`` counts for each channel (0: exact) and :meth:`differences` lists.
 
     Arrays have one entry for each output channel. ``shift_code`` indexes ``shifts``; ``low`` and ``high`` hold for the
     layer. ``accumulator_low`` and ``accumulator_high`` bound the reachable accumulators (without bias and zero point),
@@ -67,33 +90,88 @@ class CertifiedRequantization:
     accumulator_width: int
     constant: Int64Array
     reference: Requantization
+    difference_count: Int64Array
 
     @property
     def shift(self) -> Int64Array:
         """The right shift of each channel."""
         return np.asarray(self.shifts, np.int64)[self.shift_code]
 
-    def certify(self) -> None:
-        """Check equality with the reference at both ends of the range and on both sides of every step of either
-        staircase's reference; both are monotone, so this is equality on every reachable accumulator.
+    @property
+    def exact(self) -> bool:
+        """Whether every channel equals the reference on its whole reachable range."""
+        return not self.difference_count.any()
 
-        Raises CheckFailed that names layer, channel and accumulator.
+    def certify(self) -> None:
+        """Check from scratch that engine and reference differ for exactly the counted accumulators, by one step each.
+
+        Both are monotone, so the engine's outputs on both sides of each of its steps, the reference's on both sides of
+        each of its own and both at the ends of the range decide about every reachable accumulator.
+        Raises CheckFailed that names layer and channel.
         """
         starts = _step_starts(self.reference, self.constant, self.accumulator_low, self.accumulator_high)
+        own = _line_starts(self, self.reference)
         low, high = self.accumulator_low[:, None], self.accumulator_high[:, None]
-        points = np.clip(np.concatenate([starts, starts - 1, low, high], axis=1), low, high)
-        channels = np.arange(len(points))[:, None]
-        wanted = self.reference.outputs(points + self.constant[:, None], channels)
-        exact = points.astype(object) * self.multiplier.astype(object)[:, None] + self.offset.astype(object)[:, None]
-        shifted = np.right_shift(exact, self.shift.astype(object)[:, None])
-        actual = np.clip(shifted, self.low, self.high).astype(np.int64)
-        wrong = np.argwhere(actual != wanted)
-        if len(wrong):
-            channel, index = (int(i) for i in wrong[0])
+        channels = np.arange(len(low))[:, None]
+        levels = np.arange(self.reference.low + 1, self.reference.high + 1)
+        count = np.abs(own - starts).sum(1)
+        ok = (self.low == self.reference.low) & (self.high == self.reference.high) & (count == self.difference_count)
+        for first, outputs in (
+            (starts, lambda a: self.reference.outputs(a + self.constant[:, None], channels)),
+            (own, self._outputs),
+        ):
+            ok &= ((outputs(np.minimum(first, high)) >= levels) | (first > high)).all(1)
+            ok &= ((outputs(np.maximum(first - 1, low)) < levels) | (first <= low)).all(1)
+        # Where the engine's step lies elsewhere, the outputs between differ by one step, not more.
+        for points in (np.clip(np.minimum(own, starts), low, high), np.clip(np.maximum(own, starts) - 1, low, high)):
+            wanted = self.reference.outputs(points + self.constant[:, None], channels)
+            ok &= (np.abs(self._outputs(points) - wanted) <= (own != starts)).all(1)
+        if not ok.all():
             raise CheckFailed(
-                f"Requantization of layer {self.layer!r}, channel {channel}: accumulator {int(points[channel, index])} gives "
-                f"{int(actual[channel, index])}, the reference {int(wanted[channel, index])}."
+                f"Requantization of layer {self.layer!r}, channel {int(np.argmin(ok))}: engine and reference differ for other "
+                "accumulators than the solver found."
             )
+
+    def differences(self) -> list[Difference]:
+        """Every reachable accumulator for which engine and reference differ."""
+        result = []
+        starts = _step_starts(self.reference, self.constant, self.accumulator_low, self.accumulator_high)
+        own = _line_starts(self, self.reference)
+        for channel in np.flatnonzero(self.difference_count):
+            first, last = np.minimum(own, starts)[channel], np.maximum(own, starts)[channel]
+            points = sorted({a for i in np.flatnonzero(first < last) for a in range(int(first[i]), int(last[i]))})
+            wanted = self.reference.outputs(np.array(points) + self.constant[channel], int(channel))
+            for a, reference in zip(points, wanted, strict=True):
+                value = (a * int(self.multiplier[channel]) + int(self.offset[channel])) >> int(self.shift[channel])
+                engine = min(max(value, self.low), self.high)
+                result.append(Difference(int(channel), a, engine, int(reference)))
+        return result
+
+    def _outputs(self, accumulators: Int64Array) -> Int64Array:
+        """The engine's outputs for (channels, points) accumulators, in Python's integers."""
+        sums = (
+            accumulators.astype(object) * self.multiplier.astype(object)[:, None] + self.offset.astype(object)[:, None]
+        )
+        shifted = np.right_shift(sums, self.shift.astype(object)[:, None])
+        return np.clip(shifted, self.low, self.high).astype(np.int64)
+
+
+def deviations(graph: Graph, certified: dict[str, CertifiedRequantization]) -> list[Deviation]:
+    """Where the engine may differ from the source model: the graph's own deviations and those of inexact channels."""
+    result = list(graph.deviations)
+    for node in graph.nodes:
+        rule = certified.get(node.output)
+        if rule is None or rule.exact:
+            continue
+        channels = np.flatnonzero(rule.difference_count)
+        total = int((rule.accumulator_high - rule.accumulator_low + 1)[channels].sum())
+        reason = (
+            f"float32 ties: {int(rule.difference_count.sum())} of the {total} reachable sums of "
+            f"{'channel' if channels.size == 1 else f'{channels.size} channels:'} "
+            f"{', '.join(map(str, channels[:8]))}{' ...' if channels.size > 8 else ''} round the other way"
+        )
+        result.append(Deviation(node=node.name, operator=node.operator, steps=1, reason=reason))
+    return result
 
 
 def input_ranges(graph: Graph) -> dict[str, tuple[int, int]]:
@@ -144,10 +222,12 @@ def required_accumulator_width(graph: Graph) -> int:
     )
 
 
-def requantize(graph: Graph, config: EngineConfig) -> dict[str, CertifiedRequantization]:
+def requantize(graph: Graph, config: EngineConfig, *, strict: bool = False) -> dict[str, CertifiedRequantization]:
     """Solve and certify the requantization of every convolution of a graph, by the name of its output tensor.
 
-    Raises ModelError with a problem for each layer that has channels without a solution or sums that are too wide.
+    A channel without an exact solution at any width gets the nearest one, which :func:`deviations` reports; with
+    ``strict`` it is a problem. Raises ModelError with a problem for each layer that has channels without a solution at
+    this width, or sums that are too wide.
     """
     ranges = input_ranges(graph)
     solved: dict[str, CertifiedRequantization] = {}
@@ -156,7 +236,7 @@ def requantize(graph: Graph, config: EngineConfig) -> dict[str, CertifiedRequant
         if not isinstance(node, Convolution):
             continue
         try:
-            certified = requantize_layer(node, graph.tensors[node.input].zero_point, ranges[node.input], config)
+            certified = requantize_layer(node, graph.tensors[node.input].zero_point, ranges[node.input], config, strict)
         except ModelError as error:
             problems += error.problems
             continue
@@ -168,10 +248,11 @@ def requantize(graph: Graph, config: EngineConfig) -> dict[str, CertifiedRequant
 
 
 def requantize_layer(
-    layer: Convolution, zero_point: int, input_range: tuple[int, int], config: EngineConfig
+    layer: Convolution, zero_point: int, input_range: tuple[int, int], config: EngineConfig, strict: bool = False
 ) -> CertifiedRequantization:
     """Solve one layer whose input has this zero point and range: for each channel the smallest shift, then the smallest
-    multiplier, that equal the reference. Raises ModelError that names the first channels without a solution."""
+    multiplier, that equal the reference, or come nearest if none can and ``strict`` is not set.
+    Raises ModelError that names the first channels without a solution."""
     rule = layer.requantization
     shape = f"weights {'x'.join(map(str, layer.weights.shape))}"
     width = accumulator_width(layer, zero_point, input_range)
@@ -188,8 +269,7 @@ def requantize_layer(
             ]
         )
     low, high = reachable_accumulators(layer, zero_point, input_range)
-    weight_sums = layer.weights.astype(np.int64).reshape(len(layer.weights), -1).sum(1)
-    constant = layer.bias.astype(np.int64) - zero_point * weight_sums
+    constant = _constant(layer, zero_point)
     staircase = _Staircase(rule, constant, low, high)
     channels = len(low)
     multiplier, offset = np.zeros(channels, np.int64), np.zeros(channels, np.int64)
@@ -203,9 +283,19 @@ def requantize_layer(
         )
         chosen = open_channels[found]
         multiplier[chosen], offset[chosen], code[chosen] = multipliers[found], offsets[found], index
-    unsolved = np.flatnonzero(code < 0)
-    if unsolved.size:
-        raise ModelError([_unsolved(layer, shape, staircase, unsolved, config)])
+    count = np.zeros(channels, np.int64)
+    open_channels = np.flatnonzero(code < 0)
+    unsolved = []
+    for channel, bits in zip(open_channels.tolist(), staircase.multiplier_bits(open_channels), strict=True):
+        solvable = bits <= WIDEST_MULTIPLIER
+        nearest = None if strict or solvable.any() else staircase.nearest(channel, config)
+        if nearest is None:
+            shift = int(bits.argmin())
+            unsolved.append((channel, (int(bits[shift]), shift) if solvable.any() else None))
+        else:
+            multiplier[channel], offset[channel], code[channel], count[channel] = nearest
+    if unsolved:
+        raise ModelError([_unsolved(layer, shape, unsolved, config)])
     return CertifiedRequantization(
         layer=layer.name,
         multiplier=multiplier,
@@ -219,7 +309,70 @@ def requantize_layer(
         accumulator_width=width,
         constant=constant,
         reference=rule,
+        difference_count=count,
     )
+
+
+def requantizer_parameters(graph: Graph) -> tuple[int, tuple[int, int, int, int]]:
+    """The smallest multiplier_width, and four shifts for it, that solve every channel of a graph that can be solved and
+    give the others slopes as fine as float32's own rounding."""
+    ranges = input_ranges(graph)
+    tables = [np.zeros((0, LARGEST_SHIFT + 1), np.int64)]
+    for node in graph.nodes:
+        if isinstance(node, Convolution):
+            zero_point = graph.tensors[node.input].zero_point
+            low, high = reachable_accumulators(node, zero_point, ranges[node.input])
+            staircase = _Staircase(node.requantization, _constant(node, zero_point), low, high)
+            bits = staircase.multiplier_bits(np.arange(len(low)))
+            unsolved = (bits > WIDEST_MULTIPLIER).all(1)
+            bits[unsolved] = _slope_bits(node.requantization.scale[unsolved])
+            tables.append(bits)
+    bits = np.concatenate(tables)
+    bits = bits[(bits <= WIDEST_MULTIPLIER).any(1)]
+    for width in range(8, WIDEST_MULTIPLIER + 1):
+        shifts = _covering_shifts(bits <= width)
+        if shifts is not None:
+            return width, shifts
+    return WIDEST_MULTIPLIER, EngineConfig(p=1, m=1, n=1).shifts
+
+
+def _slope_bits(scale: NDArray[Any]) -> Int64Array:
+    """Bits of the multipliers around each scale (row) at each shift (column), if they have the 24 bits of float32."""
+    slopes = np.rint(np.ldexp(scale.astype(np.float64)[:, None], np.arange(LARGEST_SHIFT + 1))) + SLOPES
+    bits = np.floor(np.log2(slopes)).astype(np.int64) + 1
+    return np.where((bits >= 24) & (bits <= WIDEST_MULTIPLIER), bits, WIDEST_MULTIPLIER + 1)
+
+
+def _covering_shifts(allowed: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
+    """Four shifts of which every channel (row) allows one, or None.
+
+    A channel allows the shifts of an interval (enough precision .. multiplier still narrow enough), nearly always: take
+    the largest shift of the channel that ends first, leave out all channels it serves, and so on.
+    """
+    if not allowed.any(1).all():
+        return None
+    largest = allowed.shape[1] - 1 - allowed[:, ::-1].argmax(1)
+    chosen: list[int] = []
+    rest = np.ones(len(allowed), bool)
+    while rest.any():
+        shift = int(largest[rest].min())
+        chosen.append(shift)
+        rest &= ~allowed[:, shift]
+    if len(chosen) > 4:
+        return None
+    # The engine has four different shifts: unused places hold the neighbours of the smallest, or the largest there are.
+    below = range(min(chosen, default=24) - 1, 0, -1)
+    for shift in (*below, *range(allowed.shape[1] - 1, 0, -1)):
+        if len(chosen) < 4 and shift not in chosen:
+            chosen.append(shift)
+    first, second, third, fourth = sorted(chosen)
+    return first, second, third, fourth
+
+
+def _constant(layer: Convolution, zero_point: int) -> Int64Array:
+    """What turns the engine's accumulator into the reference's, for each channel."""
+    weight_sums = layer.weights.astype(np.int64).reshape(len(layer.weights), -1).sum(1)
+    return layer.bias.astype(np.int64) - zero_point * weight_sums
 
 
 def _padded_range(layer: Convolution, zero_point: int, input_range: tuple[int, int]) -> tuple[int, int]:
@@ -230,35 +383,37 @@ def _padded_range(layer: Convolution, zero_point: int, input_range: tuple[int, i
 
 
 def _unsolved(
-    layer: Convolution, shape: str, staircase: _Staircase, channels: Int64Array, config: EngineConfig
+    layer: Convolution, shape: str, channels: list[tuple[int, tuple[int, int] | None]], config: EngineConfig
 ) -> Problem:
-    needs = []
-    for channel in channels[:4]:
-        smallest = (0, 0)
-        for shift in SEARCH_SHIFTS:
-            found, multipliers, _ = staircase.solve(np.array([channel]), shift, 2**62, 2**110)
-            if found[0]:
-                smallest = (int(multipliers[0]).bit_length(), shift)
-                break
-        needs.append(
-            f"channel {channel} needs a multiplier of {smallest[0]} bits with shift {smallest[1]}"
-            if smallest != (0, 0)
-            else f"channel {channel} has none of at most 62 bits"
-        )
-    more = f" and {channels.size - 4} more channels" if channels.size > 4 else ""
+    needs = [
+        f"channel {channel} needs a multiplier of {needed[0]} bits with shift {needed[1]}"
+        if needed
+        else f"channel {channel} has no exact one of up to {WIDEST_MULTIPLIER} bits"
+        for channel, needed in channels[:4]
+    ]
+    more = f" and {len(channels) - 4} more channels" if len(channels) > 4 else ""
     return Problem(
         layer.name,
         layer.operator,
         shape,
         f"no exact requantization with multiplier_width {config.multiplier_width} and shifts {config.shifts}: "
         f"{', '.join(needs)}{more}",
-        "use an engine with a wider multiplier_width or another set of shifts",
+        "use an engine with a wider multiplier_width or other shifts, or calibrate the model's output scales again",
     )
 
 
-def _step_starts(
-    rule: Requantization, constant: Int64Array, low: Int64Array, high: Int64Array
-) -> Int64Array:
+def _line_starts(rule: CertifiedRequantization, reference: Requantization) -> Int64Array:
+    """For each channel and level the first accumulator of the range at which the engine's line reaches the level, or
+    accumulator_high + 1: ``ceil(((level << shift) - offset) / multiplier)``."""
+    levels = np.arange(reference.low + 1, reference.high + 1).astype(object)[None, :]
+    heights = levels * (2 ** rule.shift.astype(object))[:, None] - rule.offset.astype(object)[:, None]
+    low, high = rule.accumulator_low[:, None], rule.accumulator_high[:, None]
+    slope = rule.multiplier.astype(object)[:, None]
+    flat = np.where(heights <= 0, low, high + 1)
+    return np.where(slope == 0, flat, np.clip(-(-heights // np.maximum(slope, 1)), low, high + 1)).astype(np.int64)
+
+
+def _step_starts(rule: Requantization, constant: Int64Array, low: Int64Array, high: Int64Array) -> Int64Array:
     """For each channel and each output level k in rule.low + 1 .. rule.high the first accumulator in low..high whose
     output is at least k, or high + 1 if there is none. Binary search on the reference itself, all levels at once."""
     levels = np.arange(rule.low + 1, rule.high + 1, dtype=np.int64)
@@ -297,7 +452,7 @@ class _Staircase:
         self.upper_level = np.concatenate([last[:, None], every - 1], axis=1)
         self.lower_mask = np.concatenate([(first > rule.low)[:, None], inside], axis=1)
         self.upper_mask = np.concatenate([(last < rule.high)[:, None], inside], axis=1)
-        self.low, self.high = low, high
+        self.low, self.high, self.scale, self.starts, self.levels = low, high, rule.scale, starts, levels
 
     def solve(
         self, channels: Int64Array, shift: int, multiplier_limit: int, offset_limit: int
@@ -308,8 +463,7 @@ class _Staircase:
         Returns whether there is one, the multipliers and the offsets.
         """
         low, high = self.low[channels], self.high[channels]
-        magnitude = max(int(np.abs(low).max(initial=0)), int(np.abs(high).max(initial=0))) + 1
-        bound = magnitude * multiplier_limit + (129 << shift)
+        bound = self._bound(channels, shift, multiplier_limit)
         kind: Any = np.int64 if bound < 2**62 else object
         lower, upper = self.lower[channels].astype(kind), self.upper[channels].astype(kind)
         one = np.array(1, kind)
@@ -343,3 +497,55 @@ class _Staircase:
         ends = np.stack([offsets, offsets + low.astype(kind) * multipliers, offsets + high.astype(kind) * multipliers])
         found &= ((ends >= -offset_limit) & (ends < offset_limit)).all(0)
         return found, multipliers, offsets
+
+    def multiplier_bits(self, channels: Int64Array) -> Int64Array:
+        """Bits of the smallest exact multiplier for each of the channels (row) and shift (column 0 .. LARGEST_SHIFT);
+        WIDEST_MULTIPLIER + 1 where there is none that an engine can have."""
+        bits = np.full((len(channels), LARGEST_SHIFT + 1), WIDEST_MULTIPLIER + 1, np.int64)
+        for shift in range(1, LARGEST_SHIFT + 1):
+            # The multiplier is about scale << shift; a constant channel has multiplier 0 at every shift.
+            rows = np.flatnonzero(self.scale[channels].astype(np.float64) * 2.0**shift < 2.0**WIDEST_MULTIPLIER)
+            found, multipliers, _ = self.solve(channels[rows], shift, 2**WIDEST_MULTIPLIER, 2**126)
+            bits[rows[found], shift] = [int(multiplier).bit_length() for multiplier in multipliers[found]]
+        return bits
+
+    def nearest(self, channel: int, config: EngineConfig) -> tuple[int, int, int, int] | None:
+        """Multiplier, offset, shift code and number of differing accumulators of the line that differs for the fewest,
+        at the largest shift that the engine's multiplier allows and slopes around the reference's."""
+        scale, high = float(self.scale[channel]), int(self.high[channel])
+        fitting = [i for i, s in enumerate(config.shifts) if scale * 2.0**s + SLOPES < 2**config.multiplier_width]
+        if not fitting:
+            return None
+        code = fitting[-1]
+        shift = config.shifts[code]
+        if self._bound(np.array([channel]), shift, 2**config.multiplier_width) >= 2**62:
+            return None
+        # A step at accumulator a to level k is right for offsets from (k << shift) - a * slope, and one slope further it
+        # would be too early: the best offset lies in the most of these intervals.
+        masked = self.lower_mask[channel]
+        start, level = self.lower[channel][masked], self.lower_level[channel][masked] << shift
+        best: tuple[int, int, int, int] | None = None
+        centre = round(scale * 2.0**shift)
+        limit = 2 ** (config.offset_width - 1)
+        for slope in sorted(range(max(centre - SLOPES, 1), centre + SLOPES + 1), key=lambda m: abs(m - centre)):
+            first = np.sort(level - start * slope)
+            offsets = np.concatenate([first, first + slope - 1])
+            right = np.searchsorted(first, offsets, "right") - np.searchsorted(first + slope, offsets, "right")
+            index = int(right.argmax())
+            offset = int(offsets[index])
+            ends = (offset, offset + int(self.low[channel]) * slope, offset + high * slope)
+            if (best is None or right[index] > best[3]) and all(-limit <= end < limit for end in ends):
+                best = (slope, offset, code, int(right[index]))
+        if best is None:
+            return None
+        slope, offset, code, _ = best
+        low = int(self.low[channel])
+        own = np.clip(-((offset - (self.levels << shift)) // slope), low, high + 1)
+        count = int(np.abs(own - self.starts[channel]).sum())
+        return (slope, offset, code, count) if count * DIFFERENCE_LIMIT <= high + 1 - low else None
+
+    def _bound(self, channels: Int64Array, shift: int, multiplier_limit: int) -> int:
+        """A bound on every number that the constraints of these channels can take."""
+        low, high = self.low[channels], self.high[channels]
+        magnitude = max(int(np.abs(low).max(initial=0)), int(np.abs(high).max(initial=0))) + 1
+        return magnitude * multiplier_limit + (129 << shift)

@@ -27,7 +27,7 @@ opt_clean
 memory_collect
 attrmap -remove generator -remove src -remove top -remove amaranth.hierarchy -remove amaranth.decoding
 attrmap -modattr -remove generator -remove src -remove top -remove amaranth.hierarchy
-write_verilog -norename
+write_verilog
 """
 
 

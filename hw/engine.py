@@ -147,7 +147,7 @@ class Engine(wiring.Component):
         m.d.comb += [
             Cat(*selector.words).eq(Cat(*features.words)),
             selector.bank.eq(delay(m, features.bank, FeatureBuffer.latency, "bank")[-1]),
-            selector.inside.eq(delay(m, inside, timing.words + 1 - (timing.address + 2), "inside")[-1]),
+            selector.inside.eq(delay(m, inside, timing.window - 1 - (timing.address + 2), "inside")[-1]),
             selector.pad.eq(layer.pad),
             host.feature_word.eq(selector.rotated),
         ]
@@ -167,14 +167,12 @@ class Engine(wiring.Component):
         m.submodules.accumulation = accumulation = AccumulationBuffer(config)
         multiply = steps.step.valid & ~pooling
         valid = delay(m, steps.step.valid, timing.window, "valid", reset_less=False)
-        first = delay(m, steps.step.first, timing.sums, "first")
         last = delay(m, steps.step.last, timing.sums, "last")
         m.d.comb += [
             Cat(*array.windows).eq(Cat(*selector.windows)),
             Cat(*array.weights).eq(Cat(*weights.rows)),
             Cat(*accumulation.sums).eq(Cat(*array.sums)),
             accumulation.valid.eq(delay(m, multiply, timing.sums, "multiply", reset_less=False)[-1]),
-            accumulation.first.eq(first[-1]),
             accumulation.last.eq(last[-1]),
             accumulation.slot.eq(delay(m, steps.step.slot, timing.sums, "slot")[-1]),
         ]
@@ -221,7 +219,6 @@ class Engine(wiring.Component):
             m.d.comb += [
                 Cat(*pool.windows).eq(Cat(*selector.windows)),
                 pool.valid.eq(valid[timing.window] & pooling),
-                pool.first.eq(first[timing.window]),
                 pool.last.eq(last[timing.window]),
                 pool.pixel.eq(event[timing.pool_select].pixel),
             ]

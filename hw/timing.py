@@ -44,7 +44,7 @@ class PipelineTiming:
     @property
     def window(self) -> int:
         """Windows and weight rows enter the array; a parameter row enters the output stage."""
-        return self.words + WindowSelector.latency
+        return self.words + WindowSelector.latency_of(self.config)
 
     @property
     def weight_address(self) -> int:

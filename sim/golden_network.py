@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from macaw.compiler.graph import Convolution, Graph, MaxPool
 from macaw.compiler.requantize import CertifiedRequantization
+from numpy.typing import NDArray
 
 from .golden.convolution import convolution
 from .golden.max_pool import max_pool
@@ -34,7 +33,9 @@ class GoldenNetwork:
         graph = self.graph
         shape = graph.tensors[graph.input].shape
         if inputs.dtype != np.int8 or inputs.shape[1:] != shape:
-            raise ValueError(f"inputs must be int8, (batch, {', '.join(map(str, shape))}), not {inputs.dtype} {inputs.shape}")
+            raise ValueError(
+                f"inputs must be int8, (batch, {', '.join(map(str, shape))}), not {inputs.dtype} {inputs.shape}"
+            )
         maps = {graph.input: inputs}
         for node in graph.nodes:
             source = maps[node.input]

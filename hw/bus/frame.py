@@ -32,6 +32,7 @@ __all__ = [
     "CHECKSUM_BYTES",
     "MAGIC_BYTES",
     "MAXIMUM_COUNT",
+    "PAUSE_SECONDS",
     "REQUEST_HEADER",
     "REQUEST_MAGIC",
     "WORD_BYTES",
@@ -59,6 +60,10 @@ MAXIMUM_COUNT = 0xFFFF
 """Greatest count that a header can hold."""
 
 
+PAUSE_SECONDS = 0.05
+"""Pause inside a frame after which a board's bridge drops it; the bridge may round it up to less than twice as much."""
+
+
 class Operation(enum.IntEnum):
     """What a request asks for."""
 
@@ -71,8 +76,10 @@ class Operation(enum.IntEnum):
 
 
 class FrameStatus(enum.IntEnum):
-    """Status of an answer to a frame that did not reach the core port."""
+    """Status of an answer; values between DONE and BAD_CHECKSUM are those of the core port."""
 
+    #: everything was done
+    DONE = 0x00
     #: the checksum does not fit; the operation and the sequence number may be wrong, too
     BAD_CHECKSUM = 0x10
     #: no such operation

@@ -14,7 +14,7 @@ __all__ = ["MaxPoolArray"]
 
 
 class MaxPoolArray(wiring.Component):
-    """``held[i][k] = max over the steps from first to last of windows[i][k]``, int8.
+    """``held[i][k] = max over the steps since the last ``last`` of windows[i][k]``, int8.
 
     Parameters
     ----------
@@ -24,21 +24,20 @@ class MaxPoolArray(wiring.Component):
     Members
     -------
     windows : In(8 * m).array(p)
-    valid, first, last : In(1)
-        A step takes part when ``valid``; ``first`` starts a new maximum, ``last`` copies it to the held half.
+    valid, last : In(1)
+        A step takes part when ``valid``; ``last`` moves the maximum to the held half and starts a new one.
     pixel : In(range(p))
     word : Out(8 * m)
         The held maximum of window ``pixel``.
 
-    **Timing.** ``windows``, ``valid``, ``first``, ``last`` in cycle t: the held half shows the result from cycle t + 1.
+    **Timing.** ``windows``, ``valid``, ``last`` in cycle t: the held half shows the result from cycle t + 1.
     ``pixel`` in cycle t selects ``word`` in cycle t + 1. The held half stays until the next ``last``.
 
-    **Reset.** Registers are not reset.
+    **Reset.** A new maximum starts; the held half is not reset.
     """
 
     windows: Any
     valid: Signal
-    first: Signal
     last: Signal
     pixel: Signal
     word: Signal
@@ -51,7 +50,6 @@ class MaxPoolArray(wiring.Component):
             {
                 "windows": In(config.word_width).array(config.p),
                 "valid": In(1),
-                "first": In(1),
                 "last": In(1),
                 "pixel": In(range(config.p)),
                 "word": Out(config.word_width),
@@ -61,19 +59,20 @@ class MaxPoolArray(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
+        lowest = int.from_bytes(b"\x80" * config.m)
         held = [Signal(config.word_width, name=f"held_{i}", reset_less=True) for i in range(config.p)]
         for i in range(config.p):
-            running = Signal(config.word_width, name=f"running_{i}", reset_less=True)
+            running = Signal(config.word_width, name=f"running_{i}", init=lowest)
             larger = Signal(config.word_width, name=f"larger_{i}")
             for k in range(config.m):
                 old = running.word_select(k, 8)
                 new = self.windows[i].word_select(k, 8)
-                keep = ~self.first & (old.as_signed() > new.as_signed())
+                keep = old.as_signed() > new.as_signed()
                 m.d.comb += larger.word_select(k, 8).eq(Mux(keep, old, new))
             with m.If(self.valid):
                 m.d.sync += running.eq(larger)
                 with m.If(self.last):
-                    m.d.sync += held[i].eq(larger)
+                    m.d.sync += [held[i].eq(larger), running.eq(lowest)]
         with m.Switch(self.pixel):
             for i in range(config.p):
                 with m.Case(i):

@@ -18,7 +18,7 @@ def step_layout(config: EngineConfig) -> data.StructLayout:
     """One step: which window, which weight word, and what they mean to the sums.
 
     ``valid`` marks a step of the array, ``parameters`` a row of requantization parameters (``parameters_last``: the group's last).
-    ``fetch`` reads the weight word at ``weight``; without it the word before is used again. ``first`` and ``last`` bound a
+    ``fetch`` reads the weight word at ``weight``; without it the word before is used again. ``last`` ends a
     pixel group's sum in accumulation slot ``slot``. ``group`` is the feature-buffer address of the pixel group, to which
     ``word`` (the input word) and the tap's address are added; ``column`` and ``row`` are its first pixel's input column (in
     its phase) and row, to which the tap's are added.
@@ -29,7 +29,6 @@ def step_layout(config: EngineConfig) -> data.StructLayout:
             "parameters": 1,
             "parameters_last": 1,
             "fetch": 1,
-            "first": 1,
             "last": 1,
             "slot": unsigned(config.slot_bits),
             "tap": unsigned(config.tap_bits),
@@ -148,7 +147,6 @@ class StepGenerator(wiring.Component):
         taps_left = Signal(config.tap_bits, reset_less=True)
         words_left = Signal(GROUP_WIDTH, reset_less=True)
         word = Signal(config.feature_bits, reset_less=True)
-        first = Signal(reset_less=True)
         word_last = words_left == 0
         phase_last = Signal()
         m.d.comb += phase_last.eq(word_last & (taps_left == 0))
@@ -174,7 +172,6 @@ class StepGenerator(wiring.Component):
                 taps_left.eq(layer.taps_last),
                 words_left.eq(layer.words_last),
                 word.eq(0),
-                first.eq(1),
             ]
 
         m.d.comb += [
@@ -185,7 +182,6 @@ class StepGenerator(wiring.Component):
             self.step.column.eq(here.column),
             self.step.row.eq(here.row),
             self.step.weight.eq(weight),
-            self.step.first.eq(first),
             self.step.last.eq(phase_last),
         ]
 
@@ -245,7 +241,7 @@ class StepGenerator(wiring.Component):
                             m.d.sync += [tile.eq(following), here.eq(following), weight.eq(group_weight)]
                             m.d.sync += begin_kernel()
                         with m.Else():
-                            m.d.sync += [here.eq(tile), weight.eq(weight + 1), first.eq(0)]
+                            m.d.sync += [here.eq(tile), weight.eq(weight + 1)]
                             with m.If(word_last):
                                 m.d.sync += [
                                     word.eq(0),

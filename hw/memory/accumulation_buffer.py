@@ -14,7 +14,7 @@ __all__ = ["AccumulationBuffer"]
 
 
 class AccumulationBuffer(wiring.Component):
-    """``accumulators[slot] = (first ? 0 : accumulators[slot]) + sums``, copied to the drain half with ``last``.
+    """``accumulators[slot] += sums``; with ``last`` the result moves to the drain half and the slot starts again at 0.
 
     Source: accumulation buffer of depth 2n (seed paper 001, section 3). One half accumulates, the other drains: the sum
     of a slot's last step goes to the drain half, so the next tile may start at once.
@@ -27,8 +27,8 @@ class AccumulationBuffer(wiring.Component):
     Members
     -------
     sums : In(signed(sum_width)).array(p * n)
-    valid, first, last : In(1), slot : In(range(depth))
-        One step: which pixel group, whether it starts or ends its sum. Sums wrap at ``accumulator_width`` bits; the
+    valid, last : In(1), slot : In(range(depth))
+        One step: which pixel group, whether it ends its sum. Sums wrap at ``accumulator_width`` bits; the
         compiler proves that they do not.
     drain_slot : In(range(depth)), drain_pixel : In(range(p))
         Which finished sums to show.
@@ -38,12 +38,11 @@ class AccumulationBuffer(wiring.Component):
     **Timing.** A step every cycle, any slot order. ``last`` in cycle t: the drain half holds the slot's sums from cycle
     t + 1 until the slot's next ``last``. ``drain_slot`` and ``drain_pixel`` in cycle t give ``accumulators`` in cycle t + 1.
 
-    **Reset.** Contents are not reset.
+    **Reset.** All sums start at 0; the drain half is not reset.
     """
 
     sums: Any
     valid: Signal
-    first: Signal
     last: Signal
     slot: Signal
     drain_slot: Signal
@@ -58,7 +57,6 @@ class AccumulationBuffer(wiring.Component):
             {
                 "sums": In(signed(config.sum_width)).array(config.p * config.n),
                 "valid": In(1),
-                "first": In(1),
                 "last": In(1),
                 "slot": In(range(config.depth)),
                 "drain_slot": In(range(config.depth)),
@@ -75,19 +73,27 @@ class AccumulationBuffer(wiring.Component):
         old = Signal(width * count)
         new = Signal(width * count)
         for k in range(count):
-            before = Mux(self.first, 0, old.word_select(k, width).as_signed())
-            m.d.comb += new.word_select(k, width).eq(before + self.sums[k])
+            m.d.comb += new.word_select(k, width).eq(old.word_select(k, width).as_signed() + self.sums[k])
         drained = Signal(width * count)
         if config.depth == 1:
-            running = Signal(width * count, reset_less=True)
+            # The register's own synchronous reset clears a finished sum: no multiplexer in front of the adder.
+            running = Signal(width * count)
             held = Signal(width * count, reset_less=True)
             m.d.comb += [old.eq(running), drained.eq(held)]
             with m.If(self.valid):
                 m.d.sync += running.eq(new)
                 with m.If(self.last):
-                    m.d.sync += held.eq(new)
+                    m.d.sync += [running.eq(0), held.eq(new)]
         else:
-            halves = {"accumulate": (self.slot, old, self.valid), "drain": (self.drain_slot, drained, self.valid & self.last)}
+            started = Signal(config.depth)
+            with m.If(self.valid):
+                m.d.sync += started.bit_select(self.slot, 1).eq(~self.last)
+            partial = Signal(width * count)
+            m.d.comb += old.eq(Mux(started.bit_select(self.slot, 1), partial, 0))
+            halves = {
+                "accumulate": (self.slot, partial, self.valid),
+                "drain": (self.drain_slot, drained, self.valid & self.last),
+            }
             for name, (read_address, read_data, enable) in halves.items():
                 half = memory.Memory(
                     shape=width * count, depth=config.depth, init=[], attrs={"ram_style": "distributed"}

@@ -18,6 +18,9 @@ class WindowSelector(wiring.Component):
 
     Source: window-selection feature buffer (seed paper 001, section 3): bank = x mod p, address increment, rotator.
 
+    The rotator has a registered stage for each bit of the bank number (rotations modulo p add up for any p), so that each
+    stage is one 2:1 multiplexer a bit.
+
     Parameters
     ----------
     config : EngineConfig
@@ -30,15 +33,15 @@ class WindowSelector(wiring.Component):
     bank : In(range(p))
         Bank of the window's first pixel.
     inside : In(p)
-        Bit i: pixel i lies inside the map. Given one cycle after ``words`` and ``bank``.
+        Bit i: pixel i lies inside the map. Given ``latency - 1`` cycles after ``words`` and ``bank``.
     pad : In(8)
         Value of the padding: the zero point, or -128 for max pooling.
     rotated : Out(8 * m)
-        The unmasked word of pixel 0, one cycle after ``words`` (the host reads through it).
+        The unmasked word of pixel 0, ``latency - 1`` cycles after ``words`` (the host reads through it).
     windows : Out(8 * m).array(p)
 
-    **Timing.** ``words`` and ``bank`` in cycle t and ``inside`` in cycle t + 1 give ``windows`` in cycle t + 2; a window every
-    cycle.
+    **Timing.** ``words`` and ``bank`` in cycle t give ``windows`` in cycle t + ``latency``, which is ``ceil_log2(p) + 1``; a window
+    every cycle.
 
     **Reset.** Registers are not reset.
     """
@@ -50,10 +53,9 @@ class WindowSelector(wiring.Component):
     rotated: Signal
     windows: Any
 
-    latency = 2
-
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
+        self.latency = self.latency_of(config)
         super().__init__(
             {
                 "words": In(config.word_width).array(config.p),
@@ -65,16 +67,24 @@ class WindowSelector(wiring.Component):
             }
         )
 
+    @staticmethod
+    def latency_of(config: EngineConfig) -> int:
+        """Latency in cycles."""
+        return config.bank_bits + 1
+
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
-        rotated = [Signal(config.word_width, name=f"rotated_{i}", reset_less=True) for i in range(config.p)]
-        with m.Switch(self.bank):
-            for bank in range(config.p):
-                with m.Case(bank):
-                    for i in range(config.p):
-                        m.d.sync += rotated[i].eq(self.words[(bank + i) % config.p])
+        words = list(self.words)
+        bank: Any = self.bank
+        for bit in range(config.bank_bits):
+            stage = [Signal(config.word_width, name=f"rotated_{bit}_{i}", reset_less=True) for i in range(config.p)]
+            for i in range(config.p):
+                m.d.sync += stage[i].eq(Mux(bank[0], words[(i + (1 << bit)) % config.p], words[i]))
+            rest = Signal(max(len(bank) - 1, 1), name=f"bank_{bit}", reset_less=True)
+            m.d.sync += rest.eq(bank[1:])
+            words, bank = stage, rest
         for i in range(config.p):
-            m.d.sync += self.windows[i].eq(Mux(self.inside[i], rotated[i], self.pad.replicate(config.m)))
-        m.d.comb += self.rotated.eq(rotated[0])
+            m.d.sync += self.windows[i].eq(Mux(self.inside[i], words[i], self.pad.replicate(config.m)))
+        m.d.comb += self.rotated.eq(words[0])
         return m

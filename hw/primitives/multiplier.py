@@ -70,6 +70,11 @@ class Multiplier(wiring.Component):
         """Cycles from operands to product of a multiplier that need not be built."""
         return 3 + (width_a > _PIECE + 1) + (width_b > _PIECE)
 
+    @staticmethod
+    def pieces_of(width_a: int, width_b: int) -> int:
+        """Multiplier cells of an ECP5."""
+        return (1 + (width_a > _PIECE + 1)) * (1 + (width_b > _PIECE))
+
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         vendor = family_of(platform) is Family.ECP5

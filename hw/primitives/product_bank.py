@@ -9,6 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..errors import UserError
+from .logic_product import logic_product
 from .mult18x18d import mult18x18d
 from .sb_mac16 import sb_mac16_pair
 from .target import Family, family_of
@@ -28,7 +29,8 @@ class ProductBank(wiring.Component):
         logic.
     style : "dsp" or "logic"
         ``dsp``: a MULT18X18D for each product on an ECP5, an SB_MAC16 for each two on an iCE40 UltraPlus, ``*``
-        elsewhere. ``logic``: adders of partial products that no synthesis turns into multiplier cells.
+        elsewhere. ``logic``: adders of partial products that no synthesis turns into multiplier cells; the registers
+        stand between the adders instead of in front of them.
 
     Members
     -------
@@ -69,11 +71,22 @@ class ProductBank(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         family = family_of(platform)
-        if self.style == "dsp" and family is Family.ECP5:
+        if self.style == "logic":
+            return self._logic(carry_cells=family is Family.ECP5)
+        if family is Family.ECP5:
             return self._ecp5()
-        if self.style == "dsp" and family is Family.ICE40UP:
+        if family is Family.ICE40UP:
             return self._ice40()
         return self._portable()
+
+    def _logic(self, carry_cells: bool) -> Module:
+        m = Module()
+        for i in range(self.count):
+            result = logic_product(
+                m, self.a[i], self.b[i], latency=self.latency, carry_cells=carry_cells, name=f"product_{i}"
+            )
+            m.d.comb += self.product[i].eq(result)
+        return m
 
     def _portable(self) -> Module:
         m = Module()
@@ -81,7 +94,7 @@ class ProductBank(wiring.Component):
             a = Signal(signed(8), name=f"a_{i}", reset_less=True)
             b = Signal(signed(8), name=f"b_{i}", reset_less=True)
             m.d.sync += [a.eq(self.a[i]), b.eq(self.b[i])]
-            value: Value = _sum_of_partial_products(a, b) if self.style == "logic" else a * b
+            value: Value = a * b
             for stage in range(1, self.latency):
                 register = Signal(signed(16), name=f"product_{i}_{stage}", reset_less=True)
                 m.d.sync += register.eq(value)
@@ -112,25 +125,3 @@ class ProductBank(wiring.Component):
             for j in range(i, min(i + 2, self.count)):
                 m.d.comb += self.product[j].eq(products[16 * (j - i) :][:16].as_signed())
         return m
-
-
-def _sum_of_partial_products(a: Signal, b: Signal) -> Value:
-    """``a * b`` modulo 2**16 without a multiplication: one row of ANDs for each bit of b, the sign's row subtracted.
-
-    Signs are extended by hand: the doubly used bits keep Yosys from merging the adders into carry-save compressors,
-    which take twice the LUTs where carry chains are free.
-    """
-
-    def extend(value: Value, width: int) -> Value:
-        return Cat(value, value[-1].replicate(width - len(value)))
-
-    def add(low: Value, high: Value, shift: int) -> Value:
-        """``low + (high << shift)``; the low bits pass by the adder."""
-        width = max(len(low) - shift, len(high)) + 1
-        return Cat(low[:shift], (extend(low[shift:], width) + extend(high, width))[:width])
-
-    rows = [a.as_unsigned() & bit.replicate(8) for bit in b]
-    negative = Cat(~rows[7], ~rows[7][-1])
-    pairs = [add(rows[i], rows[i + 1], 1) for i in (0, 2, 4)]
-    last = Cat(rows[6][0], (extend(rows[6][1:], 9) + negative + 1)[:9])
-    return add(add(pairs[0], pairs[1], 2), add(pairs[2], last, 2), 4)[:16].as_signed()

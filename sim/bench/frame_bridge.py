@@ -102,9 +102,7 @@ class Link:
         for _ in range(100):
             await RisingEdge(self.dut.clk)
         received = bytes(self.sink.received)
-        assert received == self.expected, (
-            f"answers differ: {_differing(received, self.expected)}"
-        )
+        assert received == self.expected, f"answers differ: {_differing(received, self.expected)}"
         assert self.core.log == self.model_core.log
         assert self.core.words == self.model_core.words
 
@@ -171,7 +169,7 @@ async def mixture(dut: Any, pattern: tuple[float, float], delay: int) -> None:
         lambda: link.frame(address=chance.choice([0x10000000, 0xF0000001, 0x80000000])),
         lambda: link.garbage(chance.randrange(20)),
     ]
-    for _ in range(60):
+    for _ in range(40):
         data = chance.choice(kinds)()
         if data[2:3] == bytes([Operation.WRITE]):
             previous = data
@@ -270,7 +268,7 @@ async def fuzz(dut: Any, spice: int) -> None:
 async def line_rate(dut: Any) -> None:
     """WRITE frames at the fastest serial rate, a byte each 40 cycles, without a pause and with a slow answer line."""
     link = await _link(dut, delay=0)
-    data = b"".join(link.frame(Operation.WRITE, count=link.payload_words, address=0x5000000) for _ in range(6))
+    data = b"".join(link.frame(Operation.WRITE, count=link.payload_words, address=0x5000000) for _ in range(3))
     link.sink.stall = 1.0
     link.expected = link.model.feed(data)
 

@@ -12,7 +12,6 @@ from typing import Any
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
-
 from macaw.sim.simulator import bench_parameters
 
 

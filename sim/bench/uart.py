@@ -47,18 +47,18 @@ async def _receiver(dut: Any, *, stall: float = 0.0) -> tuple[StreamSink, _Error
 @cocotb.test()
 @cocotb.parametrize(stall=[0.0, 0.8])
 async def receive(dut: Any, stall: float) -> None:
-    """All byte values back to back, then with pauses."""
+    """Bytes back to back, then with pauses."""
     divisor = bench_parameters()["divisor"]
     chance = random.Random(cocotb.RANDOM_SEED)
     sink, errors = await _receiver(dut, stall=stall)
-    values = bytes(range(256))
+    values = bytes(range(0, 256, 3))
     levels = _levels(values, divisor)
-    for value in chance.randbytes(50):
+    for value in chance.randbytes(30):
         levels += [1] * chance.randrange(3 * divisor) + _levels(bytes([value]), divisor)
     levels += [1] * 12 * divisor
     await _drive(dut, levels)
     assert (sink.received, errors.count) == decode_levels(levels, divisor)
-    assert sink.received[:256] == list(values)
+    assert sink.received[: len(values)] == list(values)
 
 
 @cocotb.test()
@@ -68,7 +68,7 @@ async def receive_with_skew(dut: Any) -> None:
     if divisor < 16:
         return
     sink, errors = await _receiver(dut)
-    values = random.Random(cocotb.RANDOM_SEED).randbytes(100)
+    values = random.Random(cocotb.RANDOM_SEED).randbytes(60)
     for skew in (0.97, 1.03):
         sink.received.clear()
         await _drive(dut, _levels(values, divisor * skew) + [1] * 12 * divisor)

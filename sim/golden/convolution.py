@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,7 +37,7 @@ def convolution(
     largest = int(np.abs(weights.astype(np.int64)).reshape(outputs, -1).sum(1).max(initial=0)) * 128
     kind = np.int32 if largest < 2**31 else np.int64  # every partial sum fits, so int32 is exact
     padded, factors = padded.astype(kind), weights.astype(kind)
-    total = np.zeros((batch, rows, columns, groups, outputs // groups), kind)
+    total: NDArray[Any] = np.zeros((batch, rows, columns, groups, outputs // groups), kind)
     for ky in range(kernel_height):
         for kx in range(kernel_width):
             window = padded[
@@ -47,9 +49,7 @@ def convolution(
     return total.reshape(batch, rows, columns, outputs).astype(np.int64)
 
 
-def _accumulate(
-    total: NDArray[np.signedinteger], window: NDArray[np.signedinteger], factors: NDArray[np.signedinteger], groups: int
-) -> None:
+def _accumulate(total: NDArray[Any], window: NDArray[Any], factors: NDArray[Any], groups: int) -> None:
     """Add the products of one kernel position; total is (batch, rows, columns, groups, outputs / groups)."""
     if groups == 1:
         total[..., 0, :] += window @ factors.T

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["max_pool"]
+__all__ = ["MaxPoolModel", "max_pool"]
 
 
 def max_pool(
@@ -34,3 +34,22 @@ def max_pool(
             ]
             np.maximum(result, window, out=result)
     return result
+
+
+class MaxPoolModel:
+    """The array of running maxima, step by step: windows of p x m bytes.
+
+    ``held`` is the last finished maximum, (p, m); None before the first.
+    """
+
+    def __init__(self, p: int, m: int) -> None:
+        self._steps: list[NDArray[np.int8]] = []
+        self._shape = (p, m)
+        self.held: NDArray[np.int8] | None = None
+
+    def step(self, windows: NDArray[np.int8], last: bool) -> None:
+        """Take the windows, (p, m), into the maximum; with ``last`` it is finished and a new one starts."""
+        self._steps.append(windows.reshape(self._shape))
+        if last:
+            self.held = np.max(self._steps, axis=0)
+            self._steps = []

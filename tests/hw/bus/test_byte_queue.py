@@ -1,3 +1,5 @@
+# amaranth: UnusedElaboratable=no
+
 """Tests of macaw.hw.bus.byte_queue."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# amaranth: UnusedElaboratable=no
+
 """Tests of macaw.hw.bus.frame_bridge."""
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from macaw.hw import emit
 from macaw.hw.primitives.block_ram import BlockRam
 from macaw.hw.primitives.multiplier import Multiplier
@@ -54,6 +53,7 @@ PAIRS = {
         _products(3, 2, "dsp"),
         _products(2, 3, "dsp"),
         _products(2, 2, "logic"),
+        _products(2, 3, "logic"),
         _multiplier(32, 34),
         _multiplier(24, 27),
         _multiplier(18, 27),

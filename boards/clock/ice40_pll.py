@@ -1,0 +1,133 @@
+"""The PLL of the iCE40: dividers for a wanted frequency, and the cell on its pad."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from amaranth.hdl import Const, Instance, IOPort, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
+
+from ...hw.errors import UserError
+from .frequency import unreachable
+
+__all__ = ["Ice40PadPll", "Ice40PllSetting", "solve_ice40_pll"]
+
+_INPUT_HZ = (10_000_000, 133_000_000)
+_DETECTOR_HZ = (10_000_000, 133_000_000)
+_OSCILLATOR_HZ = (533_000_000, 1_066_000_000)
+_OUTPUT_HZ = (16_000_000, 275_000_000)
+_FILTER_HZ = (17_000_000, 26_000_000, 44_000_000, 66_000_000, 101_000_000)
+
+
+@dataclass(frozen=True)
+class Ice40PllSetting:
+    """Dividers of an SB_PLL40 with simple feedback: output = input * (divf + 1) / (divr + 1) / 2**divq.
+
+    Attributes
+    ----------
+    input_hz : int
+    divr : int, 0..15
+    divf : int, 0..127
+    divq : int, 1..6
+    """
+
+    input_hz: int
+    divr: int
+    divf: int
+    divq: int
+
+    @property
+    def detector_hz(self) -> Fraction:
+        """Frequency at the phase detector, exact."""
+        return Fraction(self.input_hz, self.divr + 1)
+
+    @property
+    def oscillator_hz(self) -> Fraction:
+        """Frequency of the oscillator, exact."""
+        return self.detector_hz * (self.divf + 1)
+
+    @property
+    def output_hz(self) -> Fraction:
+        """Output frequency, exact."""
+        return self.oscillator_hz / (1 << self.divq)
+
+    @property
+    def filter_range(self) -> int:
+        """The cell's setting for the loop filter."""
+        return 1 + sum(self.detector_hz >= limit for limit in _FILTER_HZ)
+
+
+@functools.cache
+def _settings(input_hz: int) -> dict[Fraction, Ice40PllSetting]:
+    """The setting of each frequency with the least input divider."""
+    found: dict[Fraction, Ice40PllSetting] = {}
+    for divr in range(16):
+        if not _DETECTOR_HZ[0] * (divr + 1) <= input_hz <= _DETECTOR_HZ[1] * (divr + 1):
+            continue
+        for divf in range(128):
+            for divq in range(1, 7):
+                setting = Ice40PllSetting(input_hz, divr, divf, divq)
+                if (
+                    _OSCILLATOR_HZ[0] <= setting.oscillator_hz <= _OSCILLATOR_HZ[1]
+                    and _OUTPUT_HZ[0] <= setting.output_hz <= _OUTPUT_HZ[1]
+                ):
+                    found.setdefault(setting.output_hz, setting)
+    return found
+
+
+def solve_ice40_pll(input_hz: int, wanted_hz: int) -> Ice40PllSetting:
+    """The setting whose output is ``wanted_hz``, or the nearest frequency below it.
+
+    Raises UserError, with the nearest frequencies, if no output of the PLL is at or below ``wanted_hz`` or if it is
+    above the highest one; and if the input is not within 10 to 133 MHz.
+    """
+    if not _INPUT_HZ[0] <= input_hz <= _INPUT_HZ[1]:
+        raise UserError(f"The iCE40 PLL needs an input from 10 to 133 MHz, not {input_hz / 1e6:g} MHz.")
+    settings = _settings(input_hz)
+    below = [frequency for frequency in settings if frequency <= wanted_hz]
+    if not below or wanted_hz > _OUTPUT_HZ[1]:
+        raise unreachable("iCE40", input_hz, wanted_hz, settings)
+    return settings[max(below)]
+
+
+class Ice40PadPll(wiring.Component):
+    """An SB_PLL40_PAD: the PLL takes its reference straight from its own pad, which has no other use then.
+
+    Parameters
+    ----------
+    setting : Ice40PllSetting
+    pad : IOPort, 1 bit
+        The pad of ``setting.input_hz``, with no buffer on it.
+
+    Members
+    -------
+    clock : Out(1)
+        Clock of ``setting.output_hz``, on a global net.
+    locked : Out(1)
+        High when the output is stable; asynchronous.
+    """
+
+    clock: Signal
+    locked: Signal
+
+    def __init__(self, setting: Ice40PllSetting, pad: IOPort) -> None:
+        self.setting = setting
+        self.pad = pad
+        super().__init__({"clock": Out(1), "locked": Out(1)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        setting = self.setting
+        m.submodules.cell = Instance(
+            "SB_PLL40_PAD",
+            p_FEEDBACK_PATH="SIMPLE", p_PLLOUT_SELECT="GENCLK",
+            p_DIVR=Const(setting.divr, 4), p_DIVF=Const(setting.divf, 7), p_DIVQ=Const(setting.divq, 3),
+            p_FILTER_RANGE=Const(setting.filter_range, 3),
+            i_PACKAGEPIN=self.pad, i_RESETB=Const(1), i_BYPASS=Const(0),
+            o_PLLOUTGLOBAL=self.clock, o_LOCK=self.locked,
+        )  # fmt: skip
+        return m

@@ -1,0 +1,78 @@
+"""The engine behind a serial line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from ..hw.bus.frame_bridge import FrameBridge
+from ..hw.bus.uart import UartReceiver, UartTransmitter
+from ..hw.config import EngineConfig
+from ..hw.engine import Engine
+from ..hw.errors import UserError
+
+__all__ = ["Harness"]
+
+PAUSE_SECONDS = 0.1
+"""A pause of the host inside a frame that ends it, at least."""
+
+
+class Harness(wiring.Component):
+    """UART, frame bridge and engine: the whole design of a board but for pins and clock.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    divisor : int, 4..65536
+        Clock cycles a bit of the serial line.
+    clock_hz : int, 1000..10**9
+        For the blinking, for the bridge's time limit, and for the engine's register.
+
+    Members
+    -------
+    rx : In(1)
+        Serial line from the host, asynchronous; high when idle.
+    tx : Out(1)
+        Serial line to the host; high when idle.
+    led : Out(3)
+        Bit 0 blinks about once a second while the clock runs; bit 1: a program runs; bit 2: the last run ended with an
+        error, or a byte was lost on the line since reset.
+
+    **Reset.** Everything but the memories.
+
+    Raises UserError for a parameter out of range.
+    """
+
+    rx: Signal
+    tx: Signal
+    led: Signal
+
+    def __init__(self, config: EngineConfig, *, divisor: int, clock_hz: int) -> None:
+        if not 1000 <= clock_hz <= 10**9:
+            raise UserError(f"The clock of a harness must be from 1 kHz to 1 GHz, not {clock_hz} Hz.")
+        self.config = config
+        self.divisor = divisor
+        self.clock_hz = clock_hz
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "led": Out(3)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.receiver = receiver = UartReceiver(self.divisor)
+        m.submodules.transmitter = transmitter = UartTransmitter(self.divisor)
+        m.submodules.bridge = bridge = FrameBridge(timeout_cycles=max(16, round(self.clock_hz * PAUSE_SECONDS)))
+        m.submodules.engine = engine = Engine(self.config, clock_hz=self.clock_hz)
+        wiring.connect(m, receiver.o, bridge.i)
+        wiring.connect(m, bridge.o, transmitter.i)
+        wiring.connect(m, bridge.core, engine.port)
+        blink = Signal(ceil_log2(self.clock_hz))
+        lost = Signal()
+        m.d.sync += blink.eq(blink + 1)
+        with m.If(receiver.error):
+            m.d.sync += lost.eq(1)
+        m.d.comb += [receiver.rx.eq(self.rx), self.tx.eq(transmitter.tx)]
+        m.d.sync += self.led.eq(Cat(blink[-1], engine.busy, engine.error | lost))
+        return m

@@ -1,0 +1,156 @@
+"""A build on disk: what is in it, when it counts as complete, and how it is loaded again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..boards.accelerator import Images
+from ..boards.board import Board
+from ..boards.catalog import BOARDS, find_board
+from ..compiler.budget import Budget
+from ..compiler.compilation import Compilation, compile_graph
+from ..compiler.onnx_import import import_onnx
+from ..hw.errors import UserError
+from ..hw.primitives.target import Family
+from ..sim.cost.resources import host_link_block_rams
+
+__all__ = ["Build", "board_budget", "load_build", "open_folder", "write_manifest"]
+
+MANIFEST = "build.json"
+"""Written last: a folder without it is not a build."""
+
+_IMAGES = ("program", "taps", "weights")
+_PRODUCTS = (MANIFEST, "report.json", "report.html", "verify.json", "core.v", "board.v")
+
+_LINK_LUTS = {Family.ECP5: 900, Family.ICE40: 900, Family.ICE40UP: 900}
+_USABLE_LUTS = {Family.ECP5: 0.75, Family.ICE40: 0.85, Family.ICE40UP: 0.85}
+
+
+def board_budget(board: Board) -> Budget:
+    """What an engine may take of a board's device."""
+    capacity = board.capacity
+    return Budget(
+        name=board.name,
+        family=board.family,
+        luts=round(capacity.luts * _USABLE_LUTS[board.family]) - _LINK_LUTS[board.family],
+        block_rams=capacity.block_rams - host_link_block_rams(board.family),
+        multipliers=capacity.multipliers,
+        single_port_rams=capacity.single_port_rams,
+        multiplier_latency=board.multiplier_latency,
+        requantizer_digit=board.requantizer_digit,
+        weight_memory=board.weight_memory,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """A complete build: its folder, its manifest and the network in it, compiled again from the model's copy."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    board: Board
+    compilation: Compilation
+    images: Images
+
+    @property
+    def core(self) -> Path:
+        """Verilog of the core."""
+        return self.folder / "core.v"
+
+    @property
+    def harness(self) -> Path:
+        """Verilog of the board top's inside, with serial pins."""
+        return self.folder / "board.v"
+
+    @property
+    def simulation_folder(self) -> Path:
+        """Where compiled simulations are kept."""
+        return self.folder / "simulation"
+
+
+def open_folder(folder: Path) -> None:
+    """Make ``folder`` ready for a build; products of one before are removed, so that nothing old looks new.
+
+    Raises UserError if it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in _PRODUCTS:
+            (folder / name).unlink(missing_ok=True)
+        for bitstream in [*folder.glob("*.bit"), *folder.glob("*.bin")]:
+            bitstream.unlink()
+        shutil.rmtree(folder / "images", ignore_errors=True)
+        probe = folder / ".macaw"
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise UserError(
+            f"The output folder {folder} cannot be written ({error.strerror}): choose another with -o."
+        ) from error
+
+
+def write_images(folder: Path, images: Images) -> None:
+    """One hexadecimal 32-bit word a line, in the order of the region."""
+    (folder / "images").mkdir(exist_ok=True)
+    for name in _IMAGES:
+        words = getattr(images, name)
+        (folder / "images" / f"{name}.hex").write_text("".join(f"{word:08x}\n" for word in words))
+
+
+def _read_image(path: Path) -> NDArray[np.uint32]:
+    try:
+        return np.array([int(line, 16) for line in path.read_text().split()], np.uint32)
+    except (OSError, ValueError) as error:
+        raise UserError(f"The image {path} is missing or damaged: build again.") from error
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write the manifest at once or not at all."""
+    temporary = folder / f".{MANIFEST}"
+    temporary.write_text(json.dumps(manifest, indent=2) + "\n")
+    os.replace(temporary, folder / MANIFEST)
+
+
+def load_build(folder: Path) -> Build:
+    """Load a complete build. Raises UserError if there is none, or one of another version of Macaw."""
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{folder} holds no complete build: make one with `macaw build MODEL.onnx --board BOARD -o {folder}`."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: build again.") from error
+    try:
+        board = find_board(manifest["board"])
+        array = (manifest["engine"]["p"], manifest["engine"]["m"], manifest["engine"]["n"])
+        depth, identity, version = manifest["engine"]["depth"], manifest["identity"], manifest["macaw"]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged: build again.") from error
+    compilation = compile_graph(import_onnx(folder / "model.onnx"), board_budget(board), array=array, depth=depth)
+    if f"{compilation.config.identity:016x}" != identity:
+        raise UserError(
+            f"The build in {folder} was made by Macaw {version}, whose engine differs from that of {__version__}: build again."
+        )
+    return Build(
+        folder=folder,
+        manifest=manifest,
+        board=board,
+        compilation=compilation,
+        images=Images(*(_read_image(folder / "images" / f"{name}.hex") for name in _IMAGES)),
+    )
+
+
+def all_budgets() -> list[Budget]:
+    """Budgets of all boards, to name those that a network would fit."""
+    return [board_budget(board) for board in BOARDS.values()]

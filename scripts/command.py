@@ -1,0 +1,147 @@
+"""The command `macaw`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+from rich.table import Table
+
+from .. import __version__
+from ..boards.catalog import BOARDS
+from .bringup import run_folder
+from .console import CONSOLE, run_command, stages
+from .demo import DEFAULT_BOARD, demo
+from .generate import generate, parse_array
+from .simulate import verify_folder
+from .synthesize import synthesize_build
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    help="Macaw: a quantized neural network to a verified FPGA accelerator, with open tools only.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _exit(command: Callable[[], None]) -> None:
+    raise typer.Exit(run_command(command))
+
+
+@app.callback(invoke_without_command=True)
+def _top(version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
+    if version:
+        CONSOLE.print(__version__)
+        raise typer.Exit
+
+
+@app.command("build")
+def _build(
+    model: Annotated[Path, typer.Argument(help="Quantized ONNX model.")],
+    board: Annotated[str, typer.Option(help="Board; see `macaw boards`.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for everything that is made.")],
+    array: Annotated[str | None, typer.Option(help="p,m,n: pixels, bytes in a word, output lanes.")] = None,
+    depth: Annotated[int, typer.Option(help="Pixel groups that share a weight fetch.")] = 1,
+    clock: Annotated[float | None, typer.Option(help="Clock in MHz.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the placement.")] = 1,
+    route: Annotated[bool, typer.Option("--route/--no-route", help="Stop after Verilog with --no-route.")] = True,
+) -> None:
+    """Model to Verilog, images, bitstream and report."""
+
+    def command() -> None:
+        chosen = None if array is None else parse_array(array)
+        with stages() as progress:
+            build = generate(model, board, output, array=chosen, depth=depth, clock_mhz=clock, progress=progress)
+            implementation = synthesize_build(build, seed=seed, progress=progress) if route else None
+        config, manifest = build.compilation.config, build.manifest
+        CONSOLE.print(
+            f"{build.board.title}: engine {config}, {manifest['cycles']:,} cycles, {100 * manifest['utilization']:.1f} % of the "
+            f"array's slots used, {manifest['inferences_per_second']:,.0f} inferences a second at {manifest['clock_hz'] / 1e6:g} MHz"
+        )
+        if implementation is not None:
+            CONSOLE.print(
+                f"placed and routed with seed {seed}: {implementation.fmax_hz / 1e6:.1f} MHz, {implementation.resources.luts:,} LUTs, "
+                f"{implementation.resources.block_rams} block RAMs, {implementation.resources.multipliers} multipliers"
+            )
+        CONSOLE.print(f"report: {output / 'report.html'}")
+
+    _exit(command)
+
+
+@app.command("verify")
+def _verify(
+    folder: Annotated[Path, typer.Argument(help="Folder of a build.")],
+    inputs: Annotated[Path | None, typer.Option(help=".npz with an array named as the model's input; random without.")] = None,
+) -> None:
+    """The RTL of a build against the golden model and ONNX Runtime, layer by layer."""
+    _exit(lambda: verify_folder(folder, inputs))
+
+
+@app.command("run")
+def _run(
+    folder: Annotated[Path, typer.Argument(help="Folder of a build.")],
+    port: Annotated[str | None, typer.Option(help="Serial port of the board.")] = None,
+    simulate: Annotated[bool, typer.Option("--simulate", help="Use the simulated board.")] = False,
+    inputs: Annotated[Path | None, typer.Option(help=".npz with an array named as the model's input; random without.")] = None,
+    save: Annotated[Path | None, typer.Option(help=".npz for the outputs.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first inputs.")] = None,
+) -> None:
+    """A build on a board, or on the simulated board."""
+    _exit(lambda: run_folder(folder, port, simulate, inputs, save, limit))
+
+
+@app.command("demo")
+def _demo(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for everything that is made.")] = Path("macaw-demo"),
+    board: Annotated[str, typer.Option(help="Board; see `macaw boards`.")] = DEFAULT_BOARD,
+    route: Annotated[bool, typer.Option("--route/--no-route", help="Leave out place and route with --no-route.")] = True,
+) -> None:
+    """Build, verify and run the bundled example."""
+    _exit(lambda: demo(output, board, route=route))
+
+
+@app.command("boards")
+def _boards() -> None:
+    """The boards that Macaw builds for."""
+    table = Table()
+    for heading in ("board", "device", "LUTs", "block RAM", "multipliers", "clock", "serial"):
+        table.add_column(heading, justify="left" if heading in ("board", "device") else "right")
+    for board in BOARDS.values():
+        capacity = board.capacity
+        clock_hz = board.clock_hz()
+        table.add_row(
+            f"{board.name}\n[dim]{board.title}[/]",
+            board.part,
+            f"{capacity.luts:,}",
+            f"{capacity.block_rams * capacity.block_ram_bits // 8192:,} KiB"
+            + (f"\n+ {capacity.single_port_rams * 32} KiB SPRAM" if capacity.single_port_rams else ""),
+            f"{capacity.multipliers}",
+            f"{clock_hz / 1e6:g} MHz",
+            f"{board.baud(clock_hz):,} baud",
+        )
+    CONSOLE.print(table)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line ``argv`` (the process's own without); the exit code."""
+    try:
+        code = app(args=None if argv is None else list(argv), standalone_mode=False, prog_name="macaw")
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.exceptions.Abort:
+        return 1
+    except click.ClickException as error:
+        error.show(file=sys.stderr)
+        return error.exit_code
+    return code if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,79 @@
+"""What a person sees: progress bars, tables, and errors as one sentence with an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from ..hw.errors import CheckFailed, UserError
+
+__all__ = ["CONSOLE", "Stages", "run_command", "stages"]
+
+CONSOLE = Console(stderr=False, highlight=False)
+"""Where results are printed."""
+
+_ERRORS = Console(stderr=True, highlight=False)
+
+
+def run_command(command: Callable[[], None]) -> int:
+    """Runs ``command``; 0 if it returns, 2 for the user's mistake, 1 for a failed check or an interrupt, without traceback."""
+    try:
+        command()
+    except UserError as error:
+        _ERRORS.print(f"[bold red]Error:[/] {_escape(str(error))}", soft_wrap=True)
+        return 2
+    except CheckFailed as error:
+        _ERRORS.print(f"[bold red]Failed:[/] {_escape(str(error))}", soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        _ERRORS.print("[bold red]Interrupted:[/] nothing that this step had begun was left looking complete.")
+        return 1
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    return 0
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+class Stages(Protocol):
+    """Reports the progress of named stages; the last argument describes what goes on."""
+
+    def __call__(self, stage: str, fraction: float, text: str) -> None:
+        """``fraction`` of ``stage`` is done."""
+
+
+@contextmanager
+def stages() -> Iterator[Stages]:
+    """Progress bars, one for each stage that reports, on a terminal; single lines elsewhere."""
+    progress = Progress(
+        SpinnerColumn(finished_text="[green]✓[/]"),
+        TextColumn("{task.description:<22}"),
+        BarColumn(bar_width=28),
+        TimeElapsedColumn(),
+        TextColumn("[dim]{task.fields[text]}"),
+        console=_ERRORS,
+    )
+    tasks: dict[str, int] = {}
+
+    def report(stage: str, fraction: float, text: str) -> None:
+        if stage not in tasks:
+            tasks[stage] = progress.add_task(stage, total=1.0, text="")
+            if not _ERRORS.is_terminal:
+                _ERRORS.print(f"{stage} ...")
+        progress.update(tasks[stage], completed=min(max(fraction, 0.0), 1.0), text=_escape(text[:60]))  # type: ignore[arg-type]
+
+    if not _ERRORS.is_terminal:
+        yield report
+        return
+    with progress:
+        yield report
+
+

@@ -1,0 +1,190 @@
+"""Model to Verilog: import, compile, emit, report. `python -m macaw.scripts.generate --help`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..boards.accelerator import Images
+from ..boards.catalog import find_board
+from ..boards.harness import Harness
+from ..compiler.compilation import Compilation, compile_graph
+from ..compiler.onnx_import import import_onnx
+from ..compiler.requantize import deviations
+from ..hw.emit import write_verilog
+from ..hw.engine import Engine
+from ..hw.errors import UserError
+from .build_folder import Build, all_budgets, board_budget, open_folder, write_images, write_manifest
+from .console import Stages, run_command, stages
+from .report import write_report
+
+__all__ = ["generate", "main", "parse_array"]
+
+
+def parse_array(text: str) -> tuple[int, int, int]:
+    """``p,m,n`` as three integers. Raises UserError."""
+    parts = text.split(",")
+    if len(parts) != 3 or not all(part.strip().isdecimal() for part in parts):
+        raise UserError(f"--array is p,m,n (pixels, bytes in a word, output lanes), as in 4,8,4, not {text!r}.")
+    p, m, n = (int(part) for part in parts)
+    return p, m, n
+
+
+def layer_table(compilation: Compilation) -> list[dict[str, Any]]:
+    """One row a layer: shapes, products, cycles, and the share of the array's slots that did useful work."""
+    graph, config = compilation.graph, compilation.config
+    rows = []
+    for layer, cycles in zip(compilation.program.layers, compilation.layer_cycles, strict=True):
+        slots = config.p * config.m * config.n * cycles.total
+        rows.append(
+            {
+                "name": layer.name,
+                "operator": layer.operator,
+                "input": list(graph.tensors[layer.input].shape),
+                "output": list(graph.tensors[layer.output].shape),
+                "tensor": layer.output,
+                "descriptors": len(layer.descriptors),
+                "products": layer.products,
+                "cycles": cycles.total,
+                "steps": cycles.steps,
+                "parameters": cycles.parameters,
+                "stalls": cycles.stalls,
+                "drain": cycles.drain,
+                "overhead": cycles.overhead,
+                "weight_words": cycles.weight_words,
+                "utilization": layer.products / slots,
+            }
+        )
+    return rows
+
+
+def generate(
+    model: Path,
+    board_name: str,
+    folder: Path,
+    *,
+    array: tuple[int, int, int] | None = None,
+    depth: int = 1,
+    clock_mhz: float | None = None,
+    progress: Stages,
+) -> Build:
+    """Import and compile ``model``, write Verilog, images, manifest and report into ``folder``."""
+    started = time.monotonic()
+    board = find_board(board_name)
+    wanted_hz = None if clock_mhz is None else round(clock_mhz * 1e6)
+    clock_hz = board.clock_hz(wanted_hz)
+    divisor, baud = board.divisor(clock_hz), board.baud(clock_hz)
+    progress("import", 0.0, str(model))
+    graph = import_onnx(model)
+    progress("import", 1.0, f"{len(graph.nodes)} layers")
+    compilation = compile_graph(
+        graph,
+        board_budget(board),
+        array=array,
+        depth=depth,
+        others=all_budgets(),
+        progress=lambda done, total: progress("compile", 0.9 * done / total, "choosing the array"),
+    )
+    config = compilation.config
+    progress("compile", 1.0, f"{config}, {compilation.cycles:,} cycles")
+
+    open_folder(folder)
+    progress("verilog", 0.1, "core.v")
+    write_verilog(Engine(config, clock_hz=clock_hz), folder / "core.v", name="core")
+    progress("verilog", 0.5, "board.v")
+    write_verilog(Harness(config, divisor=divisor, clock_hz=clock_hz), folder / "board.v", name="top")
+    program = compilation.program
+    images = Images(program.program, program.taps, program.weights)
+    write_images(folder, images)
+    shutil.copyfile(model, folder / "model.onnx")
+    progress("verilog", 1.0, "core.v, board.v, images")
+
+    products = sum(layer.products for layer in program.layers)
+    slots = config.p * config.m * config.n * compilation.cycles
+    manifest: dict[str, Any] = {
+        "macaw": __version__,
+        "model": Path(model).name,
+        "board": board.name,
+        "clock_hz": clock_hz,
+        "wanted_hz": board.default_clock_hz if wanted_hz is None else wanted_hz,
+        "divisor": divisor,
+        "baud": baud,
+        "engine": config.to_dict(),
+        "identity": f"{config.identity:016x}",
+        "cycles": compilation.cycles,
+        "products": products,
+        "utilization": products / slots,
+        "inferences_per_second": clock_hz / compilation.cycles,
+        "layers": layer_table(compilation),
+        "maps": {
+            name: {"shape": list(graph.tensors[name].shape), "base": layout.base, "size": layout.size, "phases": layout.phases}
+            for name, layout in program.maps.items()
+        },
+        "memories": {
+            "feature_words": [program.feature_words(), config.feature_depth],
+            "weight_words": [program.weight_words, config.weight_depth],
+            "program_words": [len(program.program), config.program_depth],
+            "image_bytes": 4 * images.words,
+        },
+        "estimate": {
+            "luts": compilation.resources.luts,
+            "block_rams": compilation.resources.block_rams,
+            "multipliers": compilation.resources.multipliers,
+            "single_port_rams": compilation.resources.single_port_rams,
+        },
+        "deviations": [
+            {"node": item.node, "operator": item.operator, "steps": item.steps, "reason": item.reason}
+            for item in deviations(graph, compilation.certified)
+        ],
+        "candidates": [
+            {
+                "array": [item.config.p, item.config.m, item.config.n],
+                "depth": item.config.depth,
+                "cycles": item.cycles,
+                "luts": item.resources.luts,
+                "block_rams": item.resources.block_rams,
+                "multipliers": item.resources.multipliers,
+            }
+            for item in compilation.candidates
+        ],
+        "seconds": {"generate": time.monotonic() - started},
+        "implementation": None,
+    }
+    write_report(folder, manifest)
+    write_manifest(folder, manifest)
+    return Build(folder=folder, manifest=manifest, board=board, compilation=compilation, images=images)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="generate", description="Quantized ONNX model to Verilog and program images.")
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--board", required=True)
+    parser.add_argument("--array", help="p,m,n; chosen by the compiler if left out")
+    parser.add_argument("--depth", type=int, default=1)
+    parser.add_argument("--clock", type=float, help="MHz")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    arguments = parser.parse_args(argv)
+
+    def command() -> None:
+        with stages() as progress:
+            generate(
+                arguments.model,
+                arguments.board,
+                arguments.output,
+                array=parse_array(arguments.array) if arguments.array else None,
+                depth=arguments.depth,
+                clock_mhz=arguments.clock,
+                progress=progress,
+            )
+
+    return run_command(command)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

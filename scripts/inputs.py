@@ -1,0 +1,83 @@
+"""Inputs of a network from an .npz file, checked against the model."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..compiler.graph import Graph
+from ..hw.errors import UserError
+
+__all__ = ["Inputs", "load_inputs", "random_inputs"]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A batch of the model's inputs, and the right class of each where it is known."""
+
+    values: NDArray[Any]
+    labels: NDArray[np.int64] | None = None
+
+    def first(self, count: int) -> Inputs:
+        """The first ``count`` of them."""
+        return Inputs(self.values[:count], None if self.labels is None else self.labels[:count])
+
+
+def _wanted(graph: Graph) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    if graph.input_float:
+        return np.dtype(np.float32), tuple(graph.input_shape[1:])
+    unsigned = graph.tensors[graph.input].unsigned
+    return np.dtype(np.uint8 if unsigned else np.int8), tuple(graph.input_shape[1:])
+
+
+def load_inputs(path: Path, graph: Graph) -> Inputs:
+    """The array named as the model's input, shape (batch, ...), and ``labels`` if the file has them.
+
+    Raises UserError for a file that cannot be read and an array of the wrong name, shape or type.
+    """
+    dtype, shape = _wanted(graph)
+    described = f"an array {graph.input_name!r} of {dtype.name} with shape (any, {', '.join(map(str, shape))})"
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not hasattr(archive, "files"):
+                raise UserError(f"{path} is a single array, not an .npz archive: save {described} with numpy.savez.")
+            names = list(archive.files)
+            if graph.input_name not in names:
+                raise UserError(
+                    f"{path} has no array {graph.input_name!r} (it has {', '.join(map(repr, names)) or 'none'}): save {described}."
+                )
+            values = archive[graph.input_name]
+            labels = archive["labels"] if "labels" in names else None
+    except UserError:
+        raise
+    except FileNotFoundError as error:
+        raise UserError(f"The inputs {path} do not exist: save {described} with numpy.savez.") from error
+    except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile, MemoryError) as error:
+        raise UserError(f"{path} cannot be read as an .npz archive: save {described} with numpy.savez.") from error
+    if values.dtype != dtype:
+        raise UserError(f"The array {graph.input_name!r} of {path} is {values.dtype.name}; the model takes {dtype.name}.")
+    if values.ndim != 1 + len(shape) or values.shape[1:] != shape or not len(values):
+        raise UserError(
+            f"The array {graph.input_name!r} of {path} has shape {values.shape}; the model takes {described.split('of ', 1)[1]}."
+        )
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise UserError(f"The array {graph.input_name!r} of {path} holds numbers that are not finite.")
+    if labels is not None and (labels.shape != (len(values),) or labels.dtype.kind not in "iu"):
+        raise UserError(f"The array 'labels' of {path} must hold one integer for each of the {len(values)} inputs.")
+    return Inputs(values, None if labels is None else labels.astype(np.int64))
+
+
+def random_inputs(graph: Graph, count: int, seed: int) -> Inputs:
+    """Inputs whose quantized values are uniform over int8."""
+    generator = np.random.default_rng(seed)
+    dtype, shape = _wanted(graph)
+    integers = generator.integers(-128, 128, (count, *shape))
+    if not graph.input_float:
+        return Inputs((integers + (128 if dtype == np.uint8 else 0)).astype(dtype))
+    tensor = graph.tensors[graph.input]
+    return Inputs(((integers - tensor.zero_point) * tensor.scale).astype(np.float32))

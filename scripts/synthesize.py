@@ -1,0 +1,56 @@
+"""A generated build to a bitstream: synthesis, placement, routing, packing. `python -m macaw.scripts.synthesize --help`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..boards.top import BoardTop
+from ..boards.toolchain import Implementation, implement
+from .build_folder import Build, load_build, write_manifest
+from .console import CONSOLE, Stages, run_command, stages
+from .report import write_report
+
+__all__ = ["main", "synthesize_build"]
+
+
+def synthesize_build(build: Build, *, seed: int, progress: Stages) -> Implementation:
+    """Make the bitstream of ``build`` and put the figures into its manifest and report.
+
+    Raises CheckFailed if it does not fit, misses its clock, or a tool fails.
+    """
+    top = BoardTop(build.board, build.compilation.config, build.manifest["wanted_hz"])
+    implementation = implement(
+        top, build.board, build.folder / "implementation", seed=seed, clock_hz=top.clock_hz, progress=progress
+    )
+    assert implementation.bitstream is not None
+    bitstream = build.folder / implementation.bitstream.name
+    temporary = bitstream.with_suffix(".partial")
+    shutil.copyfile(implementation.bitstream, temporary)
+    temporary.rename(bitstream)
+    build.manifest["implementation"] = implementation.to_dict() | {"bitstream": bitstream.name}
+    write_report(build.folder, build.manifest)
+    write_manifest(build.folder, build.manifest)
+    return implementation
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="synthesize", description="Bitstream of a generated build.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args(argv)
+
+    def command() -> None:
+        build = load_build(arguments.folder)
+        with stages() as progress:
+            implementation = synthesize_build(build, seed=arguments.seed, progress=progress)
+        CONSOLE.print(f"{implementation.bitstream}: {implementation.fmax_hz / 1e6:.1f} MHz, {implementation.resources}")
+
+    return run_command(command)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,81 @@
+"""Several shapes of a component side by side under one top, so that one build serves them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from amaranth.hdl import Module, Shape
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out, connect, flipped
+
+from ..simulator import run_bench
+
+__all__ = ["Gallery", "run_gallery"]
+
+
+class Gallery(wiring.Component):
+    """Components that share nothing but clock and reset; the ports of number i are named ``u{i}__<port>``.
+
+    Parameters
+    ----------
+    units : sequence of components
+    """
+
+    def __init__(self, units: Sequence[Any]) -> None:
+        self.units = list(units)
+        super().__init__({f"u{index}": Out(unit.signature) for index, unit in enumerate(self.units)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        for index, unit in enumerate(self.units):
+            m.submodules[f"unit_{index}"] = unit
+            connect(m, flipped(getattr(self, f"u{index}")), unit)
+        return m
+
+
+def _ports(signature: Any, prefix: str = "", flip: bool = False) -> Iterator[tuple[str, str, Shape]]:
+    """Name, direction and shape of each port, as the Verilog has them."""
+    for name, member in signature.members.items():
+        outwards = (member.flow is Out) != flip
+        names = [prefix + name]
+        for size in member.dimensions:
+            names = [f"{start}__{index}" for start in names for index in range(size)]
+        for full in names:
+            if member.is_signature:
+                yield from _ports(member.signature, f"{full}__", not outwards)
+            else:
+                yield full, "output" if outwards else "input", Shape.cast(member.shape)
+
+
+def run_gallery(
+    name: str,
+    units: Sequence[tuple[Any, Mapping[str, Any]]],
+    build_dir: Path,
+    *,
+    simulator: str = "verilator",
+    seed: int = 1,
+    test_filter: str | None = None,
+) -> int:
+    """Run the bench ``macaw.sim.bench.<name>`` against all ``units``: pairs of a component and what the bench is told.
+
+    Returns the number of tests run. Raises CheckFailed if one fails.
+    """
+    described = []
+    for component, told in units:
+        ports = {
+            port: {"direction": direction, "width": shape.width, "signed": shape.signed}
+            for port, direction, shape in _ports(component.signature)
+        }
+        described.append({"ports": ports, "told": dict(told)})
+    return run_bench(
+        Gallery([component for component, _ in units]),
+        top=name,
+        test_module=f"macaw.sim.bench.{name}",
+        build_dir=build_dir,
+        simulator=simulator,
+        seed=seed,
+        parameters={"units": described},
+        test_filter=test_filter,
+    )

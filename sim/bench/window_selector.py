@@ -1,0 +1,47 @@
+"""Bench of ``WindowSelector``: every start with every mask, a new window every cycle; the latencies of both outputs."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import cocotb
+
+from ..golden.window_selector import window_selector
+from .pipeline import measured_latency, run_pipeline, with_idle
+from .unit import Unit, run_units
+from .word_bytes import random_bytes, to_word
+
+
+@cocotb.test()
+@cocotb.parametrize(idle=[0.0, 0.3])
+async def windows(dut: Any, idle: float) -> None:
+    """Every bank and every mask, in random order; ``inside`` and ``pad`` come ``latency - 1`` cycles after the words."""
+
+    async def body(unit: Unit) -> None:
+        p, m, latency = unit.told["p"], unit.told["m"], unit.told["latency"]
+        chance = unit.chance
+        cases = list(product(range(p), range(1 << p)))
+        chance.shuffle(cases)
+        entries = []
+        for bank, inside in cases + cases[:50]:
+            entries.append(
+                {"words": random_bytes(chance, p, m), "bank": bank, "inside": inside, "pad": chance.randrange(256)}
+            )
+        entries = with_idle(unit, entries, idle)
+        early = [{"words": list(map(to_word, entry["words"])), "bank": entry["bank"]} for entry in entries]
+        late = [{"inside": entry["inside"], "pad": entry["pad"]} for entry in entries]
+        shift = latency - 1
+        stimulus = [a | b for a, b in zip(early + [{}] * shift, [{}] * shift + late, strict=True)]
+        observed = await run_pipeline(unit, stimulus, lambda: (unit.list("windows"), unit.get("rotated")))
+        expected, rotated = [], []
+        for entry in entries:
+            pad = entry["pad"] - 256 if entry["pad"] > 127 else entry["pad"]
+            expected.append(
+                list(map(to_word, window_selector(entry["words"], entry["bank"], entry["inside"], pad)))
+            )
+            rotated.append(to_word(entry["words"][entry["bank"]]))
+        assert measured_latency(expected, [sample[0] for sample in observed]) == latency
+        assert measured_latency(rotated, [sample[1] for sample in observed]) == latency - 1
+
+    await run_units(dut, body)

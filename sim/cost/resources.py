@@ -1,0 +1,87 @@
+"""The resource model: what an engine takes of an FPGA. Block RAMs and multipliers are exact, LUTs are fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...hw.config import EngineConfig
+from ...hw.control.descriptor import descriptor_layout, tap_layout
+from ...hw.control.step_generator import step_layout
+from ...hw.primitives.dp16kd import DP16KD_MODES
+from ...hw.primitives.multiplier import Multiplier
+from ...hw.primitives.sb_ram40 import SB_RAM40_MODES
+from ...hw.primitives.target import Family
+from ...hw.primitives.tiling import tiling
+
+__all__ = ["EngineResources", "block_rams", "engine_resources", "host_link_block_rams"]
+
+_SPRAM_WORDS = 16384
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineResources:
+    """Cells of an engine. ``luts`` is an estimate within about 15 %, the others are exact."""
+
+    luts: int
+    block_rams: int
+    multipliers: int
+    single_port_rams: int
+
+
+def block_rams(family: Family, width: int, depth: int, granularity: int) -> int:
+    """Blocks of a BlockRam."""
+    modes = DP16KD_MODES if family is Family.ECP5 else SB_RAM40_MODES
+    return tiling(modes, width, depth, granularity).blocks
+
+
+def host_link_block_rams(family: Family) -> int:
+    """Blocks of the frame bridge's payload buffer."""
+    return block_rams(family, 32, 128, 32)
+
+
+def engine_resources(config: EngineConfig, family: Family) -> EngineResources:
+    """Cells of an Engine with ``config``.
+
+    LUTs are counted block by block from the widths (an adder bit and a 2:1 multiplexer bit are one LUT4 each); the counts
+    of the control blocks are fitted to syntheses of engines from 1 x 2 x 1 to 8 x 8 x 4.
+    """
+    p, m, n, width = config.p, config.m, config.n, config.word_width
+    dots = p * n
+
+    blocks = p * block_rams(family, width, config.feature_depth, 8)
+    blocks += block_rams(family, 32, config.program_depth, 32)
+    blocks += block_rams(family, 32 * -(-tap_layout(config).size // 32), config.tap_depth, 32)
+    weight_width = 32 * config.weight_segments
+    single_port_rams = 0
+    if config.weight_memory == "spram" and family is Family.ICE40UP:
+        single_port_rams = -(-weight_width // 16) * -(-config.weight_depth // _SPRAM_WORDS)
+    else:
+        blocks += block_rams(family, weight_width, config.weight_depth, 32)
+
+    if family is Family.ECP5:
+        multipliers = dots * m
+        if config.requantizer_digit == 0:
+            multipliers += n * Multiplier.pieces_of(config.accumulator_width, config.multiplier_width)
+        logic_products = 0
+    else:
+        multipliers = dots * -(-m // 2)
+        logic_products = 0
+
+    tree = sum((16 + level) * (m >> level) for level in range(1, m.bit_length() + 1))
+    accumulate = config.accumulator_width * dots
+    if config.depth > 1:
+        accumulate += config.accumulator_width * dots * (1 + 3 * -(-config.depth // 16))
+    drain = config.accumulator_width * n * (p - 1)
+    rotate = width * p * (config.bank_bits + 1)
+    pool = (width * p * 2 + width * (p - 1)) if config.pooling else 0
+    product = config.accumulator_width + config.multiplier_width
+    if config.requantizer_digit:
+        requantize = n * (product * (1 + config.requantizer_digit) + 3 * config.offset_width)
+    else:
+        requantize = n * (product + 3 * config.offset_width)
+    control = descriptor_layout(config).size + 5 * step_layout(config).size + 700
+    write = width * 3
+    luts = dots * tree + accumulate + drain + rotate + pool + requantize + control + write + 90 * logic_products
+    return EngineResources(
+        luts=luts, block_rams=blocks, multipliers=multipliers, single_port_rams=single_port_rams
+    )

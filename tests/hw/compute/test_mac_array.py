@@ -1,0 +1,26 @@
+# amaranth: UnusedElaboratable=no
+
+"""Tests of macaw.hw.compute.mac_array."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from macaw.hw.config import EngineConfig
+from macaw.hw.compute.mac_array import MacArray
+from macaw.sim.bench.gallery import run_gallery
+
+_SHAPES = [(1, 1, 1, 2), (3, 5, 7, 3), (2, 4, 3, 2), (4, 2, 1, 3)]
+
+
+@pytest.mark.parametrize("simulator", ["verilator"])
+def test_bench(tmp_path: Path, simulator: str) -> None:
+    units = []
+    for p, m, n, multiplier in _SHAPES:
+        config = EngineConfig(p=p, m=m, n=n, multiplier_latency=multiplier)
+        array = MacArray(config)
+        assert array.latency == multiplier + {1: 0, 2: 1, 4: 2, 5: 3}[m] == MacArray.latency_of(config)
+        units.append((array, {"p": p, "m": m, "n": n, "latency": array.latency}))
+    assert run_gallery("mac_array", units, tmp_path, simulator=simulator) == 2

@@ -1,0 +1,71 @@
+"""Golden networks against the reference outputs that trained models come with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from macaw.compiler.graph import Graph
+from macaw.compiler.onnx_import import import_onnx
+from macaw.compiler.requantize import deviations, requantize, requantizer_parameters
+from macaw.hw.config import EngineConfig
+from macaw.sim.golden_network import GoldenNetwork, model_output, quantize_input
+
+ROOT = Path(__file__).parents[2]
+DIGITS = ROOT / "examples" / "digits"
+KEYWORDS = ROOT.parent / "shared" / "data" / "ort_qdq" / "kws_dscnn_qdq_u8s8.onnx"
+
+
+def network(path: Path) -> tuple[Graph, GoldenNetwork]:
+    graph = import_onnx(path)
+    width, shifts = requantizer_parameters(graph)
+    certified = requantize(graph, EngineConfig(p=1, m=1, n=1, multiplier_width=width, shifts=shifts))
+    return graph, GoldenNetwork(graph, certified)
+
+
+def test_digits_equal_onnx_runtime_on_every_logit() -> None:
+    heldout = np.load(DIGITS / "heldout.npz", allow_pickle=False)
+    graph, golden = network(DIGITS / "digits_int8.onnx")
+    maps = golden.run(quantize_input(graph, heldout["image"]))
+    np.testing.assert_array_equal(model_output(graph, maps[graph.output]), heldout["logits"])
+    for name, tensor in graph.tensors.items():
+        assert maps[name].shape == (360, *tensor.shape)
+        assert maps[name].dtype == np.int8
+
+
+@pytest.mark.skipif(not KEYWORDS.exists(), reason="the keyword-spotting model is not in ../shared/data")
+def test_keyword_spotting_differs_only_behind_the_average_pool() -> None:
+    """ONNX Runtime decides the ties of the average pool (24 x 5, one scale) by the noise of its float32 sums: 1 of 120
+    sums is a tie, and rounding ties up agrees with most. Everything in front of the pool is exact."""
+    data = np.load(KEYWORDS.with_name("kws_dscnn_qdq_u8s8_ref.npz"), allow_pickle=False)
+    graph, golden = network(KEYWORDS)
+    count = 400
+    inputs = (data["inputs_int8"][:count].astype(np.float32) - 83) * np.float32(0.5847029089927673)
+    output = model_output(graph, golden.run(quantize_input(graph, inputs))[graph.output])
+    wanted = data["out_ort"][:count]
+    steps = np.rint((output - wanted) / np.float32(graph.tensors[graph.output].scale))
+    assert np.abs(steps).max() <= 3
+    assert np.count_nonzero(steps.any(axis=1)) < 0.12 * count
+    np.testing.assert_array_equal(output.argmax(axis=1), wanted.argmax(axis=1))
+    listed = deviations(graph, golden.certified)
+    assert [deviation.operator for deviation in listed if "averages in float32" in deviation.reason] == ["AveragePool"]
+
+
+def test_wrong_inputs_are_named() -> None:
+    graph, golden = network(DIGITS / "digits_int8.onnx")
+    with pytest.raises(ValueError, match=r"inputs must be int8, \(batch, 8, 8, 1\), not float32"):
+        golden.run(np.zeros((1, 8, 8, 1), np.float32))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"inputs must have shape \(batch, 1, 8, 8\)"):
+        quantize_input(graph, np.zeros((1, 8, 8, 1), np.float32))
+
+
+def test_input_rounds_half_to_even_and_saturates() -> None:
+    graph, _ = network(DIGITS / "digits_int8.onnx")
+    tensor = graph.tensors[graph.input]
+    steps = np.array([0.5, 1.5, 2.5, -1.0, 400.0, np.inf, -np.inf], np.float32)
+    x = np.zeros((1, 1, 8, 8), np.float32)
+    x.reshape(-1)[: len(steps)] = steps * np.float32(tensor.scale)
+    q = quantize_input(graph, x).reshape(-1)[: len(steps)]
+    assert (q - tensor.zero_point).astype(int).tolist()[:3] == [0, 2, 2]
+    assert q.tolist()[3:] == [-128, 127, 127, -128]
