@@ -6,8 +6,9 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -36,14 +37,14 @@ def run_stage(
     """Run a tool in ``folder``; all file names in ``arguments`` are relative to it. Returns the seconds it took.
 
     The tool writes ``log`` itself, or what it prints goes there; ``observe`` sees each line of it soon after it was
-    written. Interrupted, it takes the tool down before the exception leaves. Raises CheckFailed with the last lines of
-    the log and its path if the tool fails.
+    written. Interrupted (Ctrl-C, SIGTERM), it takes the tool down before the exception leaves. Raises CheckFailed with
+    the last lines of the log and its path if the tool fails.
     """
     begin = time.monotonic()
     log_path = folder / log
     printed = folder / f"{log}.out"
     log_path.unlink(missing_ok=True)
-    with printed.open("wb") as output:
+    with printed.open("wb") as output, _termination_as_exception():
         process = subprocess.Popen(
             [str(tool.path), *arguments], cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             start_new_session=True,
@@ -70,6 +71,24 @@ def run_stage(
         )
     printed.unlink(missing_ok=True)
     return time.monotonic() - begin
+
+
+@contextlib.contextmanager
+def _termination_as_exception() -> Iterator[None]:
+    """Inside, a SIGTERM that nobody handles raises SystemExit, so that the tool is taken down too."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _observe(path: Path, position: int, observe: Callable[[str], None]) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 from ..hw.errors import CheckFailed
 from ..hw.primitives.target import Family
 from .board import Board
+from .carry_ends import trim_carry_ends
 from .executable import find_tool
 from .resources import Resources, check_fit
 from .stage import Progress, run_stage, silent
@@ -158,6 +159,8 @@ def place_and_route(
     Raises CheckFailed if the design does not fit or nextpnr fails.
     """
     check_fit(netlist, board)
+    if board.family is Family.ECP5:
+        trim_carry_ends(folder / f"{_NAME}.json")
     tool = find_tool("nextpnr-ecp5" if board.family is Family.ECP5 else "nextpnr-ice40")
     log = f"{_NAME}.pnr.log"
     report_path = folder / f"{_NAME}.report.json"

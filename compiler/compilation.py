@@ -15,7 +15,7 @@ from .budget import Budget
 from .graph import Convolution, Graph, MaxPool
 from .network_plan import NetworkPlan, plan_network
 from .program import Program, assemble
-from .requantize import CertifiedRequantization, required_accumulator_width, requantize, requantizer_parameters
+from .requantize import CertifiedRequantization, requantize, requantizer_parameters, required_accumulator_width
 
 __all__ = ["Candidate", "Compilation", "choose_array", "compile_graph", "size_engine"]
 
@@ -31,6 +31,11 @@ class Candidate:
     config: EngineConfig
     resources: EngineResources
     cycles: int
+
+    @property
+    def array(self) -> tuple[int, int, int]:
+        """p, m, n."""
+        return self.config.p, self.config.m, self.config.n
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,34 +111,47 @@ def _kib(words: int, width: int) -> str:
 
 
 def _explain_misfit(
-    plan: NetworkPlan, config: EngineConfig, resources: EngineResources, budget: Budget, others: Sequence[Budget]
+    plan: NetworkPlan, config: EngineConfig, resources: EngineResources, budget: Budget, ways: Sequence[str]
 ) -> str:
-    """One sentence for each resource that is short: what needs it, how much there is, and a way out."""
+    """What is short, what needs it and how much there is; then what would fit."""
     sentences = []
     weight_words = plan.weight_words(config.parameter_words)
     weight_bits = 32 * config.weight_segments
     features = config.p * block_rams(budget.family, config.word_width, config.feature_depth, 8)
     if weight_words > 65536 or resources.single_port_rams > budget.single_port_rams:
         largest = max(plan.layers, key=lambda layer: layer.weight_words)
-        room = 16384 * (budget.single_port_rams // max(-(-weight_bits // 16), 1))
-        sentences.append(
+        abreast = -(-weight_bits // 16)
+        needs = (
             f"the weights need {weight_words} words of {config.weight_width} bits "
-            f"({_kib(weight_words, config.weight_width)}), and the weight memory of {budget.name} has room for {room} "
-            f"(largest: node {largest.node.name!r} with {largest.weight_words})"
+            f"({_kib(weight_words, config.weight_width)}; largest: node {largest.node.name!r} with {largest.weight_words} words)"
         )
+        if not resources.single_port_rams:
+            sentences.append(f"{needs}, {weight_words - 65536} more than the 65536 that can be addressed")
+        elif abreast > budget.single_port_rams:
+            sentences.append(
+                f"{needs}, and a word of {config.weight_width} bits needs {abreast} single-port RAMs, {budget.name} has "
+                f"{budget.single_port_rams}"
+            )
+        else:
+            room = min(16384 * (budget.single_port_rams // abreast), 65536)
+            sentences.append(f"{needs}, {weight_words - room} more than the {room} that {budget.name} has room for")
     if plan.feature_words > 65536:
         layer, words = plan.largest_step
         sentences.append(
-            f"the maps of node {layer.node.name!r} need {words} words in each of {config.p} banks, at most 65536 can be addressed"
+            f"the maps of node {layer.node.name!r} need {words} words in each of {config.p} banks "
+            f"({_kib(words * config.p, config.word_width)}), {words - 65536} more than the 65536 that can be addressed"
         )
     if resources.block_rams > budget.block_rams:
         layer, words = plan.largest_step
-        weights = 0 if resources.single_port_rams else block_rams(budget.family, weight_bits, config.weight_depth, 32)
+        weights = ""
+        if not resources.single_port_rams:
+            count = block_rams(budget.family, weight_bits, config.weight_depth, 32)
+            weights = f", {count} for weights ({_kib(weight_words, config.weight_width)})"
+        capped = weight_words > config.weight_depth or plan.feature_words > config.feature_depth
         sentences.append(
-            f"the memories need {resources.block_rams} block RAMs, {resources.block_rams - budget.block_rams} more than the "
+            f"the memories need {'at least ' if capped else ''}{resources.block_rams} block RAMs, {resources.block_rams - budget.block_rams} more than the "
             f"{budget.block_rams} of {budget.name}: {features} for maps (largest at node {layer.node.name!r}: "
-            f"{_kib(words * config.p, config.word_width)}), {weights} for weights "
-            f"({_kib(weight_words, config.weight_width)})"
+            f"{_kib(words * config.p, config.word_width)}){weights}"
         )
     if resources.multipliers > budget.multipliers:
         sentences.append(
@@ -142,9 +160,8 @@ def _explain_misfit(
         )
     if resources.luts > budget.luts:
         sentences.append(f"about {resources.luts} LUTs are needed, {budget.luts} of {budget.name} may be used")
-    fitting = [other.name for other in others if other.name != budget.name]
-    remedy = f"choose a smaller --array or --depth, a smaller network, or another --board ({', '.join(fitting)})"
-    return f"The network does not fit: {'; '.join(sentences)}. To make it fit, {remedy}."
+    remedy = f"What fits: {' or '.join(ways)}." if ways else "No board and array that Macaw knows holds it: use a smaller network."
+    return f"The network does not fit: {'; '.join(sentences)}. {remedy}"
 
 
 def _fits(config: EngineConfig, plan: NetworkPlan, resources: EngineResources, budget: Budget) -> bool:
@@ -171,6 +188,30 @@ def _legal(graph: Graph, array: tuple[int, int, int]) -> None:
                 f"Node {node.name!r} has {max(groups, words)} channel groups with --array {','.join(map(str, array))}; an "
                 f"engine counts to {1 << GROUP_WIDTH}: choose a larger m or n."
             )
+
+
+def _nearest_array(
+    graph: Graph, budget: Budget, depth: int, requantizer: tuple[int, tuple[int, int, int, int]], accumulator_width: int
+) -> tuple[int, int, int]:
+    """The array that misses the budget by the smallest factor: the one to explain when none fits."""
+    factors: dict[tuple[int, int, int], float] = {}
+    for array in ((p, m, n) for p in (1, 2, 4) for m in _M for n in _N):
+        try:
+            _legal(graph, array)
+        except UserError:
+            continue
+        plan = plan_network(graph, *array)
+        config = size_engine(graph, plan, array, depth, budget, requantizer, accumulator_width)
+        resources = engine_resources(config, budget.family)
+        factors[array] = max(
+            resources.luts / budget.luts,
+            resources.block_rams / budget.block_rams,
+            resources.multipliers / budget.multipliers,
+            resources.single_port_rams / max(budget.single_port_rams, 1),
+            plan.weight_words(config.parameter_words) / config.weight_depth,
+            plan.feature_words / config.feature_depth,
+        )
+    return min(factors, key=lambda array: factors[array], default=(1, 1, 1))
 
 
 def choose_array(
@@ -265,7 +306,11 @@ def compile_graph(
     candidates: list[Candidate] = []
     if array is None:
         candidates = choose_array(graph, budget, depth, requantizer, accumulator_width, progress)
-        chosen = (candidates[0].config.p, candidates[0].config.m, candidates[0].config.n) if candidates else (1, 1, 1)
+        chosen = (
+            candidates[0].array
+            if candidates
+            else _nearest_array(graph, budget, depth, requantizer, accumulator_width)
+        )
     else:
         chosen = array
     _legal(graph, chosen)
@@ -273,8 +318,15 @@ def compile_graph(
     config = size_engine(graph, plan, chosen, depth, budget, requantizer, accumulator_width)
     resources = engine_resources(config, budget.family)
     if not _fits(config, plan, resources, budget):
-        fitting = [other for other in others if _fits_elsewhere(graph, other, array, depth, requantizer, accumulator_width)]
-        raise UserError(_explain_misfit(plan, config, resources, budget, fitting))
+        ways = []
+        if array is not None and (smaller := choose_array(graph, budget, depth, requantizer, accumulator_width)):
+            ways.append(f"--array {','.join(map(str, smaller[0].array))}")
+        ways += [
+            f"--board {other.name}"
+            for other in others
+            if other.name != budget.name and _fits_elsewhere(graph, other, array, depth, requantizer, accumulator_width)
+        ]
+        raise UserError(_explain_misfit(plan, config, resources, budget, ways))
     certified = requantize(graph, config)
     zero_points = {name: tensor.zero_point for name, tensor in graph.tensors.items()}
     program = assemble(config, plan.layers, plan.bases, certified, zero_points)

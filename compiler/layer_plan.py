@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..hw.memory.map_layout import MapLayout
 from ..hw.control.descriptor import Operation
+from ..hw.memory.map_layout import MapLayout
 from .graph import Convolution, MaxPool, Node
 
 __all__ = ["LayerPlan", "OutputRun", "Tap", "dense_weights", "plan_layer"]

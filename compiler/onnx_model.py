@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-from macaw.hw.errors import UserError
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
+
+from ..hw.errors import UserError
 
 __all__ = ["OnnxModel", "OnnxNode", "TensorType", "load_onnx"]
 

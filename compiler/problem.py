@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from macaw.hw.errors import UserError
+from ..hw.errors import UserError
 
 __all__ = ["ModelError", "Problem", "Refusal"]
 

@@ -26,10 +26,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from macaw.hw.config import EngineConfig
-from macaw.hw.errors import CheckFailed
 from numpy.typing import NDArray
 
+from ..hw.config import EngineConfig
+from ..hw.errors import CheckFailed
 from .graph import Convolution, Deviation, Graph, MaxPool, Requantization
 from .problem import ModelError, Problem
 

@@ -281,10 +281,14 @@ class Engine(wiring.Component):
             m.d.sync += limit.eq(host.write_data)
         with m.If(host.register_write & (host.register == Register.SCRATCH.value)):
             m.d.sync += scratch.eq(host.write_data)
+        # One cycle late: a run ends long after the last cycle that they count.
+        counting = Signal()
+        stalled = Signal()
+        m.d.sync += [counting.eq(sequencer.busy), stalled.eq(steps.stalled)]
         with m.If(sequencer.start):
             m.d.sync += [cycles.eq(0), stalls.eq(0)]
-        with m.Elif(sequencer.busy):
-            m.d.sync += [cycles.eq(cycles + 1), stalls.eq(stalls + steps.stalled)]
+        with m.Else():
+            m.d.sync += [cycles.eq(cycles + counting), stalls.eq(stalls + stalled)]
 
         values = {
             Register.MAGIC: Const(MAGIC, 32),

@@ -115,6 +115,8 @@ def run_folder(
     """`macaw run`. Raises CheckFailed if an output is not the golden model's."""
     if (port is None) == (not simulate):
         raise UserError("Say where to run: --port with the board's serial port, or --simulate for the simulated board.")
+    if save is not None and (save.is_dir() or not save.parent.is_dir()):
+        raise UserError(f"The outputs cannot be written to {save}: name a file in a folder that exists.")
     build = load_build(folder)
     graph = build.compilation.graph
     chosen = random_inputs(graph, 4, seed=1) if inputs is None else load_inputs(inputs, graph)
@@ -125,7 +127,8 @@ def run_folder(
     show_run(run)
     if save is not None:
         try:
-            np.savez(save, **{graph.output_name: run.outputs})
+            arrays: dict[str, Any] = {graph.output_name: run.outputs}
+            np.savez(save, **arrays)
         except OSError as error:
             raise UserError(f"The outputs cannot be written to {save} ({error.strerror}).") from error
         CONSOLE.print(f"outputs: {save}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from .. import __version__
@@ -19,17 +20,32 @@ from ..boards.catalog import BOARDS, find_board
 from ..compiler.budget import Budget
 from ..compiler.compilation import Compilation, compile_graph
 from ..compiler.onnx_import import import_onnx
+from ..hw.config import EngineConfig
 from ..hw.errors import UserError
 from ..hw.primitives.target import Family
 from ..sim.cost.resources import host_link_block_rams
 
-__all__ = ["Build", "board_budget", "load_build", "open_folder", "write_manifest"]
+__all__ = [
+    "Build",
+    "all_budgets",
+    "board_budget",
+    "copy_model",
+    "load_build",
+    "open_folder",
+    "write_images",
+    "write_manifest",
+]
 
 MANIFEST = "build.json"
 """Written last: a folder without it is not a build."""
 
 _IMAGES = ("program", "taps", "weights")
-_PRODUCTS = (MANIFEST, "report.json", "report.html", "verify.json", "core.v", "board.v")
+_PRODUCTS = (
+    MANIFEST, "report.json", "report.html", "verify.json", "macaw.bit", "macaw.bin", "core.v", "board.v",
+    *(f"images/{name}.hex" for name in _IMAGES),
+    *(f"implementation/macaw.{suffix}" for suffix in ("bit", "bin", "implementation.json")),
+)  # fmt: skip
+"""What a build makes that could be taken for its result: nothing else in the folder is ever removed."""
 
 _LINK_LUTS = {Family.ECP5: 900, Family.ICE40: 900, Family.ICE40UP: 900}
 _USABLE_LUTS = {Family.ECP5: 0.75, Family.ICE40: 0.85, Family.ICE40UP: 0.85}
@@ -86,9 +102,6 @@ def open_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name in _PRODUCTS:
             (folder / name).unlink(missing_ok=True)
-        for bitstream in [*folder.glob("*.bit"), *folder.glob("*.bin")]:
-            bitstream.unlink()
-        shutil.rmtree(folder / "images", ignore_errors=True)
         probe = folder / ".macaw"
         probe.write_text("")
         probe.unlink()
@@ -104,6 +117,18 @@ def write_images(folder: Path, images: Images) -> None:
     for name in _IMAGES:
         words = getattr(images, name)
         (folder / "images" / f"{name}.hex").write_text("".join(f"{word:08x}\n" for word in words))
+
+
+def copy_model(model: Path, folder: Path) -> None:
+    """A copy of the model in one file, data that it keeps beside it included."""
+    target = folder / "model.onnx"
+    if target.exists() and target.samefile(model):
+        return
+    proto = onnx.load(str(model), load_external_data=False)
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in proto.graph.initializer):
+        onnx.save(onnx.load(str(model)), str(target))
+    else:
+        shutil.copyfile(model, target)
 
 
 def _read_image(path: Path) -> NDArray[np.uint32]:
@@ -133,22 +158,23 @@ def load_build(folder: Path) -> Build:
         raise UserError(f"{path} cannot be read: build again.") from error
     try:
         board = find_board(manifest["board"])
-        array = (manifest["engine"]["p"], manifest["engine"]["m"], manifest["engine"]["n"])
-        depth, identity, version = manifest["engine"]["depth"], manifest["identity"], manifest["macaw"]
-    except (KeyError, TypeError) as error:
+        config = EngineConfig.from_dict(manifest["engine"])
+        identity, version = manifest["identity"], manifest["macaw"]
+        if not all(isinstance(manifest[name], int) for name in ("divisor", "baud", "clock_hz", "wanted_hz")):
+            raise TypeError("a number is not an integer")
+    except (KeyError, TypeError, AttributeError, UserError) as error:
         raise UserError(f"{path} is damaged: build again.") from error
+    array, depth = (config.p, config.m, config.n), config.depth
     compilation = compile_graph(import_onnx(folder / "model.onnx"), board_budget(board), array=array, depth=depth)
     if f"{compilation.config.identity:016x}" != identity:
         raise UserError(
             f"The build in {folder} was made by Macaw {version}, whose engine differs from that of {__version__}: build again."
         )
-    return Build(
-        folder=folder,
-        manifest=manifest,
-        board=board,
-        compilation=compilation,
-        images=Images(*(_read_image(folder / "images" / f"{name}.hex") for name in _IMAGES)),
-    )
+    images = Images(*(_read_image(folder / "images" / f"{name}.hex") for name in _IMAGES))
+    for name in _IMAGES:
+        if not np.array_equal(getattr(images, name), getattr(compilation.program, name)):
+            raise UserError(f"The image {folder / 'images' / f'{name}.hex'} is not that of model.onnx: build again.")
+    return Build(folder=folder, manifest=manifest, board=board, compilation=compilation, images=images)
 
 
 def all_budgets() -> list[Budget]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 from rich.table import Table
 
@@ -50,7 +48,7 @@ def _build(
     array: Annotated[str | None, typer.Option(help="p,m,n: pixels, bytes in a word, output lanes.")] = None,
     depth: Annotated[int, typer.Option(help="Pixel groups that share a weight fetch.")] = 1,
     clock: Annotated[float | None, typer.Option(help="Clock in MHz.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the placement.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the placement.")] = 1,
     route: Annotated[bool, typer.Option("--route/--no-route", help="Stop after Verilog with --no-route.")] = True,
 ) -> None:
     """Model to Verilog, images, bitstream and report."""
@@ -132,15 +130,10 @@ def _boards() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line ``argv`` (the process's own without); the exit code."""
     try:
-        code = app(args=None if argv is None else list(argv), standalone_mode=False, prog_name="macaw")
-    except click.exceptions.Exit as ended:
-        return ended.exit_code
-    except click.exceptions.Abort:
-        return 1
-    except click.ClickException as error:
-        error.show(file=sys.stderr)
-        return error.exit_code
-    return code if isinstance(code, int) else 0
+        app(args=None if argv is None else list(argv), prog_name="macaw")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 1 if ended.code else 0
+    return 0
 
 
 if __name__ == "__main__":

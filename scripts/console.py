@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,21 +15,30 @@ from ..hw.errors import CheckFailed, UserError
 
 __all__ = ["CONSOLE", "Stages", "run_command", "stages"]
 
-CONSOLE = Console(stderr=False, highlight=False)
+
+def _console(*, stderr: bool) -> Console:
+    """Lines are never broken, so that a command can be copied; a table in a pipe gets 120 columns."""
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    width = None if terminal or "COLUMNS" in os.environ else 120
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=width)
+
+
+CONSOLE = _console(stderr=False)
 """Where results are printed."""
 
-_ERRORS = Console(stderr=True, highlight=False)
+_ERRORS = _console(stderr=True)
 
 
 def run_command(command: Callable[[], None]) -> int:
-    """Runs ``command``; 0 if it returns, 2 for the user's mistake, 1 for a failed check or an interrupt, without traceback."""
+    """Runs ``command``; 0 if it returns, 2 for the user's mistake or a file that cannot be read or
+    written, 1 for a failed check or an interrupt, without traceback."""
     try:
         command()
     except UserError as error:
-        _ERRORS.print(f"[bold red]Error:[/] {_escape(str(error))}", soft_wrap=True)
+        _ERRORS.print(f"[bold red]Error:[/] {_escape(str(error))}")
         return 2
     except CheckFailed as error:
-        _ERRORS.print(f"[bold red]Failed:[/] {_escape(str(error))}", soft_wrap=True)
+        _ERRORS.print(f"[bold red]Failed:[/] {_escape(str(error))}")
         return 1
     except KeyboardInterrupt:
         _ERRORS.print("[bold red]Interrupted:[/] nothing that this step had begun was left looking complete.")
@@ -36,6 +46,10 @@ def run_command(command: Callable[[], None]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        _ERRORS.print(f"[bold red]Error:[/] {_escape(f'Cannot read or write{where}: {error.strerror or error}.')}")
+        return 2
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from ..compiler.requantize import deviations
 from ..hw.emit import write_verilog
 from ..hw.engine import Engine
 from ..hw.errors import UserError
-from .build_folder import Build, all_budgets, board_budget, open_folder, write_images, write_manifest
+from .build_folder import Build, all_budgets, board_budget, copy_model, open_folder, write_images, write_manifest
 from .console import Stages, run_command, stages
 from .report import write_report
 
@@ -29,8 +28,8 @@ __all__ = ["generate", "main", "parse_array"]
 def parse_array(text: str) -> tuple[int, int, int]:
     """``p,m,n`` as three integers. Raises UserError."""
     parts = text.split(",")
-    if len(parts) != 3 or not all(part.strip().isdecimal() for part in parts):
-        raise UserError(f"--array is p,m,n (pixels, bytes in a word, output lanes), as in 4,8,4, not {text!r}.")
+    if len(parts) != 3 or not all(part.strip().isdecimal() and len(part) < 10 for part in parts):
+        raise UserError(f"--array is p,m,n (pixels, bytes in a word, output lanes), as in 4,8,4, not {text[:40]!r}.")
     p, m, n = (int(part) for part in parts)
     return p, m, n
 
@@ -76,6 +75,8 @@ def generate(
     """Import and compile ``model``, write Verilog, images, manifest and report into ``folder``."""
     started = time.monotonic()
     board = find_board(board_name)
+    if clock_mhz is not None and not 0 < clock_mhz < 1e6:
+        raise UserError(f"--clock is a frequency in MHz, as in 100, not {clock_mhz:g}.")
     wanted_hz = None if clock_mhz is None else round(clock_mhz * 1e6)
     clock_hz = board.clock_hz(wanted_hz)
     divisor, baud = board.divisor(clock_hz), board.baud(clock_hz)
@@ -101,7 +102,7 @@ def generate(
     program = compilation.program
     images = Images(program.program, program.taps, program.weights)
     write_images(folder, images)
-    shutil.copyfile(model, folder / "model.onnx")
+    copy_model(model, folder)
     progress("verilog", 1.0, "core.v, board.v, images")
 
     products = sum(layer.products for layer in program.layers)

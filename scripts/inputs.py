@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,9 @@ def load_inputs(path: Path, graph: Graph) -> Inputs:
     dtype, shape = _wanted(graph)
     described = f"an array {graph.input_name!r} of {dtype.name} with shape (any, {', '.join(map(str, shape))})"
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise UserError(f"{path} is a single array, not an .npz archive: save {described} with numpy.savez.")
             names = list(archive.files)
             if graph.input_name not in names:
@@ -57,7 +59,7 @@ def load_inputs(path: Path, graph: Graph) -> Inputs:
         raise
     except FileNotFoundError as error:
         raise UserError(f"The inputs {path} do not exist: save {described} with numpy.savez.") from error
-    except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile, MemoryError) as error:
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
         raise UserError(f"{path} cannot be read as an .npz archive: save {described} with numpy.savez.") from error
     if values.dtype != dtype:
         raise UserError(f"The array {graph.input_name!r} of {path} is {values.dtype.name}; the model takes {dtype.name}.")

@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..boards.top import BoardTop
 from ..boards.toolchain import Implementation, implement
+from ..boards.top import BoardTop
 from .build_folder import Build, load_build, write_manifest
 from .console import CONSOLE, Stages, run_command, stages
 from .report import write_report

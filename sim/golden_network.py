@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from macaw.compiler.graph import Convolution, Graph, MaxPool
-from macaw.compiler.requantize import CertifiedRequantization
 from numpy.typing import NDArray
 
+from ..compiler.graph import Convolution, Graph, MaxPool
+from ..compiler.requantize import CertifiedRequantization
 from .golden.convolution import convolution
 from .golden.max_pool import max_pool
 from .golden.requantizer import requantizer

@@ -44,6 +44,8 @@ class DotProduct(wiring.Component):
     def __init__(self, m: int, multiplier_latency: int = 3) -> None:
         if m < 1:
             raise ValueError(f"A dot product needs at least one product, not {m}")
+        if multiplier_latency not in (2, 3):
+            raise ValueError(f"A dot product's multipliers take 2 or 3 cycles, not {multiplier_latency}")
         self.m = m
         self.multiplier_latency = multiplier_latency
         self.latency = multiplier_latency + ceil_log2(m)

@@ -69,10 +69,10 @@ class MaxPoolArray(wiring.Component):
                 new = self.windows[i].word_select(k, 8)
                 keep = old.as_signed() > new.as_signed()
                 m.d.comb += larger.word_select(k, 8).eq(Mux(keep, old, new))
-            with m.If(self.valid):
+            with m.If(self.valid & self.last):
+                m.d.sync += [held[i].eq(larger), running.eq(lowest)]
+            with m.Elif(self.valid):
                 m.d.sync += running.eq(larger)
-                with m.If(self.last):
-                    m.d.sync += [held[i].eq(larger), running.eq(lowest)]
         with m.Switch(self.pixel):
             for i in range(config.p):
                 with m.Case(i):

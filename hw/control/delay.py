@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data
 
-__all__ = ["delay"]
+__all__ = ["copies", "delay"]
 
 
 def delay(m: Module, source: Any, cycles: int, name: str, *, reset_less: bool = True) -> list[Any]:
@@ -22,3 +22,18 @@ def delay(m: Module, source: Any, cycles: int, name: str, *, reset_less: bool = 
         m.d.sync += stage.eq(stages[-1])
         stages.append(stage)
     return stages
+
+
+def copies(m: Module, source: Any, count: int, name: str, *, reset_less: bool = True) -> list[Signal]:
+    """``count`` registers that all hold ``source`` one cycle later: a high fan-out, cut into parts that can lie apart.
+
+    The attribute keeps synthesis from merging them again.
+    """
+    registers = []
+    for number in range(count):
+        register = Signal(
+            Value.cast(source).shape(), name=f"{name}_{number}", reset_less=reset_less, attrs={"keep": "true"}
+        )
+        m.d.sync += register.eq(source)
+        registers.append(register)
+    return registers

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from amaranth.hdl import signed, unsigned
-from amaranth.lib import data, enum
+from amaranth.lib import data
 
 from ..config import EngineConfig
+
+if TYPE_CHECKING:  # Amaranth's enumerations as a type checker understands them
+    import enum
+else:
+    from amaranth.lib import enum
 
 __all__ = ["GROUP_WIDTH", "STRIDE_WIDTH", "Operation", "decode", "descriptor_layout", "descriptor_words", "encode", "tap_layout"]
 

@@ -88,58 +88,89 @@ class DrainGenerator(wiring.Component):
 
         active = Signal()
         wait = Signal(range(max(self.group_interval, 2)))
-        slot = Signal(config.slot_bits)
-        pixel = Signal(config.bank_bits)
-        groups_left = Signal(config.extent_width)
-        rows_left = Signal(config.extent_width)
+        # Flags of the present state, computed with the state: `ready` must not start with comparisons.
+        wait_zero = Signal(init=1)
+        wait_short = Signal(init=1)  # at most 1
 
-        row_last = groups_left == 0
-        map_last = row_last & (rows_left == 0)
-        pixel_last = pixel == Mux(row_last, layer.tail_last, config.p - 1)
-        tile_last = Signal()
-        emit = Signal()
-        interval_last = Signal.like(wait)
+        # The pixel that leaves next.
+        place = data.StructLayout(
+            {
+                "slot": unsigned(config.slot_bits),
+                "pixel": unsigned(config.bank_bits),
+                "groups_left": unsigned(config.extent_width),
+                "rows_left": unsigned(config.extent_width),
+                "pixel_last": 1,  # of its group
+                "row_last": 1,  # in the last group of its row
+                "rows_last": 1,  # in the last row
+                "tile_last": 1,  # of its tile
+                "quick": 1,  # the next one follows at once
+            }
+        )
+        here = Signal(place)
+        after = Signal(place)
+        first = Signal(place)
+        map_last = here.row_last & here.rows_last
+
+        def flags(of: Any) -> list[Any]:
+            """The flags of a place from its numbers and its ``row_last``, ``rows_last``."""
+            pixel_last = of.pixel == Mux(of.row_last, layer.tail_last, config.p - 1)
+            map_end = pixel_last & of.row_last & of.rows_last
+            tile_last = pixel_last & (pooling | (of.slot == config.depth - 1) | (of.row_last & of.rows_last))
+            quick = Mux(map_end, self.group_interval == 1, config.pixel_interval == 1)
+            return [of.pixel_last.eq(pixel_last), of.tile_last.eq(tile_last), of.quick.eq(pooling | quick)]
+
         m.d.comb += [
-            emit.eq(active & (wait == 0)),
-            tile_last.eq(pixel_last & (pooling | (slot == config.depth - 1) | map_last)),
-            interval_last.eq(
-                Mux(pooling, 0, Mux(self.event.map_end, self.group_interval - 1, config.pixel_interval - 1))
+            first.groups_left.eq(layer.row_groups_last),
+            first.rows_left.eq(layer.rows_last),
+            first.row_last.eq(layer.row_groups_last == 0),
+            first.rows_last.eq(layer.rows_last == 0),
+            *flags(first),
+            after.pixel.eq(Mux(here.pixel_last, 0, here.pixel + 1)),
+            after.slot.eq(Mux(here.tile_last, 0, here.slot + here.pixel_last)),
+            after.groups_left.eq(
+                Mux(
+                    here.pixel_last,
+                    Mux(here.row_last, layer.row_groups_last, here.groups_left - 1),
+                    here.groups_left,
+                )
             ),
+            after.row_last.eq(
+                Mux(here.pixel_last, Mux(here.row_last, first.row_last, here.groups_left == 1), here.row_last)
+            ),
+            after.rows_left.eq(here.rows_left),
+            after.rows_last.eq(here.rows_last),
+            *flags(after),
+        ]
+        with m.If(here.pixel_last & here.row_last):
+            m.d.comb += [
+                after.rows_left.eq(Mux(map_last, layer.rows_last, here.rows_left - 1)),
+                after.rows_last.eq(Mux(map_last, first.rows_last, here.rows_left == 1)),
+            ]
+
+        emit = Signal()
+        pause = Signal.like(wait)
+        m.d.comb += [
+            emit.eq(active & wait_zero),
+            pause.eq(Mux(pooling, 0, Mux(self.event.map_end, self.group_interval - 1, config.pixel_interval - 1))),
             self.event.valid.eq(emit),
-            self.event.slot.eq(slot),
-            self.event.pixel.eq(pixel),
-            self.event.row_end.eq(pixel_last & row_last),
-            self.event.map_end.eq(pixel_last & map_last),
-            self.ready.eq(Mux(active, emit & tile_last & (interval_last == 0), wait <= 1)),
+            self.event.slot.eq(here.slot),
+            self.event.pixel.eq(here.pixel),
+            self.event.row_end.eq(here.pixel_last & here.row_last),
+            self.event.map_end.eq(here.pixel_last & map_last),
+            self.ready.eq(Mux(active, wait_zero & here.tile_last & here.quick, wait_short)),
             self.idle.eq(~active),
         ]
 
         with m.If(emit):
-            m.d.sync += wait.eq(interval_last)
-            with m.If(pixel_last):
-                m.d.sync += [pixel.eq(0), slot.eq(Mux(tile_last, 0, slot + 1))]
-                with m.If(row_last):
-                    m.d.sync += [
-                        groups_left.eq(layer.row_groups_last),
-                        rows_left.eq(Mux(map_last, layer.rows_last, rows_left - 1)),
-                    ]
-                with m.Else():
-                    m.d.sync += groups_left.eq(groups_left - 1)
-            with m.Else():
-                m.d.sync += pixel.eq(pixel + 1)
-        with m.Elif(wait != 0):
-            m.d.sync += wait.eq(wait - 1)
+            m.d.sync += [here.eq(after), wait.eq(pause), wait_zero.eq(pause == 0), wait_short.eq(pause <= 1)]
+        with m.Elif(~wait_zero):
+            m.d.sync += [wait.eq(wait - 1), wait_zero.eq(wait == 1), wait_short.eq(wait <= 2)]
 
         with m.If(self.start):
             m.d.sync += active.eq(1)
-        with m.Elif(emit & tile_last):
+        with m.Elif(emit & here.tile_last):
             m.d.sync += active.eq(0)
 
         with m.If(self.go):
-            m.d.sync += [
-                slot.eq(0),
-                pixel.eq(0),
-                groups_left.eq(layer.row_groups_last),
-                rows_left.eq(layer.rows_last),
-            ]
+            m.d.sync += here.eq(first)
         return m

@@ -43,7 +43,7 @@ class HostAccess(wiring.Component):
     feature_write : Out(feature_segments), feature_free : In(1)
         A write happens in a cycle with ``feature_free``.
     feature_word : In(8 * m)
-        The word at (feature_address, feature_bank), valid 6 cycles after they are stable.
+        The word at (feature_address, feature_bank), valid at most 9 cycles after they are stable.
 
     **Reset.** Idle.
     """

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth.lib import enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # Amaranth's enumerations as a type checker understands them
+    import enum
+else:
+    from amaranth.lib import enum
 
 __all__ = ["ADDRESS_WIDTH", "MAGIC", "CoreError", "Region", "Register", "StatusBit", "Status", "region_address"]
 

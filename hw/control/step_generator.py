@@ -114,6 +114,8 @@ class StepGenerator(wiring.Component):
                 "row": unsigned(config.extent_width + 1),
                 "groups_left": unsigned(config.extent_width),
                 "rows_left": unsigned(config.extent_width),
+                "row_last": 1,  # groups_left is 0
+                "rows_last": 1,  # rows_left is 0
             }
         )
         tile = Signal(place, reset_less=True)
@@ -122,9 +124,9 @@ class StepGenerator(wiring.Component):
         beginning = Signal(place)
         input_base = Signal(config.feature_bits, reset_less=True)
         next_base = Signal(config.feature_bits)
-        row_last = here.groups_left == 0
+        row_last = here.row_last
         map_last = Signal()
-        m.d.comb += map_last.eq(row_last & (here.rows_left == 0))
+        m.d.comb += map_last.eq(row_last & here.rows_last)
         next_line = Signal(config.feature_bits)
         m.d.comb += [
             next_line.eq(here.line + layer.row_step),
@@ -133,13 +135,17 @@ class StepGenerator(wiring.Component):
             following.column.eq(Mux(row_last, 0, here.column + config.p)),
             following.row.eq(Mux(row_last, here.row + layer.row_stride, here.row)),
             following.groups_left.eq(Mux(row_last, layer.row_groups_last, here.groups_left - 1)),
+            following.row_last.eq(Mux(row_last, beginning.row_last, here.groups_left == 1)),
             following.rows_left.eq(Mux(row_last, here.rows_left - 1, here.rows_left)),
+            following.rows_last.eq(Mux(row_last, here.rows_left == 1, here.rows_last)),
             beginning.line.eq(next_base),
             beginning.group.eq(next_base),
             beginning.column.eq(0),
             beginning.row.eq(0),
             beginning.groups_left.eq(layer.row_groups_last),
+            beginning.row_last.eq(layer.row_groups_last == 0),
             beginning.rows_left.eq(layer.rows_last),
+            beginning.rows_last.eq(layer.rows_last == 0),
         ]
 
         # Kernel position and input word.
@@ -147,9 +153,10 @@ class StepGenerator(wiring.Component):
         taps_left = Signal(config.tap_bits, reset_less=True)
         words_left = Signal(GROUP_WIDTH, reset_less=True)
         word = Signal(config.feature_bits, reset_less=True)
-        word_last = words_left == 0
+        word_last = Signal(reset_less=True)  # words_left is 0
+        tap_last = Signal(reset_less=True)  # taps_left is 0
         phase_last = Signal()
-        m.d.comb += phase_last.eq(word_last & (taps_left == 0))
+        m.d.comb += phase_last.eq(word_last & tap_last)
 
         # Output group, weights, accumulation slot.
         groups_left = Signal(GROUP_WIDTH, reset_less=True)
@@ -170,7 +177,9 @@ class StepGenerator(wiring.Component):
             return [
                 tap.eq(layer.tap_first),
                 taps_left.eq(layer.taps_last),
+                tap_last.eq(layer.taps_last == 0),
                 words_left.eq(layer.words_last),
+                word_last.eq(layer.words_last == 0),
                 word.eq(0),
             ]
 
@@ -246,11 +255,17 @@ class StepGenerator(wiring.Component):
                                 m.d.sync += [
                                     word.eq(0),
                                     words_left.eq(layer.words_last),
+                                    word_last.eq(layer.words_last == 0),
                                     tap.eq(tap + 1),
                                     taps_left.eq(taps_left - 1),
+                                    tap_last.eq(taps_left == 1),
                                 ]
                             with m.Else():
-                                m.d.sync += [word.eq(word + layer.line_step), words_left.eq(words_left - 1)]
+                                m.d.sync += [
+                                    word.eq(word + layer.line_step),
+                                    words_left.eq(words_left - 1),
+                                    word_last.eq(words_left == 1),
+                                ]
                     with m.Else():
                         m.d.sync += [slot.eq(slot + 1), here.eq(following)]
 

@@ -9,6 +9,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import EngineConfig
+from ..primitives.target import Family, family_of
 
 __all__ = ["AccumulationBuffer"]
 
@@ -80,10 +81,10 @@ class AccumulationBuffer(wiring.Component):
             running = Signal(width * count)
             held = Signal(width * count, reset_less=True)
             m.d.comb += [old.eq(running), drained.eq(held)]
-            with m.If(self.valid):
+            with m.If(self.valid & self.last):
+                m.d.sync += [running.eq(0), held.eq(new)]
+            with m.Elif(self.valid):
                 m.d.sync += running.eq(new)
-                with m.If(self.last):
-                    m.d.sync += [running.eq(0), held.eq(new)]
         else:
             started = Signal(config.depth)
             with m.If(self.valid):
@@ -95,9 +96,9 @@ class AccumulationBuffer(wiring.Component):
                 "drain": (self.drain_slot, drained, self.valid & self.last),
             }
             for name, (read_address, read_data, enable) in halves.items():
-                half = memory.Memory(
-                    shape=width * count, depth=config.depth, init=[], attrs={"ram_style": "distributed"}
-                )
+                # An iCE40 has no RAM with an asynchronous read port: there it becomes registers.
+                style = {"ram_style": "distributed"} if family_of(platform) is Family.ECP5 else {}
+                half = memory.Memory(shape=width * count, depth=config.depth, init=[], attrs=style)
                 m.submodules[name] = half
                 read = half.read_port(domain="comb")
                 write = half.write_port()

@@ -35,8 +35,8 @@ class FeatureBuffer(wiring.Component):
         Byte enables; none set writes nothing.
 
     **Timing.** ``address`` in cycle t gives ``words`` in cycle t + 3 (address increment, RAM, output register); a read
-    every cycle. A write in cycle t is seen by reads from cycle t + 1 on; reading a word in the cycle of its
-    write is undefined.
+    every cycle. It sees what was written up to cycle t; a word that is written in cycle t + 1 is undefined in it. A bank
+    below ``bank`` has no word after the last address.
 
     **Reset.** Contents are not reset.
     """

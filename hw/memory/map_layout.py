@@ -46,7 +46,7 @@ class MapLayout:
     @property
     def phase_words(self) -> int:
         """Addresses that one phase of one row of one word occupies."""
-        return -(-(-(-self.width // self.phases)) // self.p)
+        return -(-self.phase_width(0) // self.p)
 
     @property
     def line_words(self) -> int:

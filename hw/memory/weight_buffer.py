@@ -26,7 +26,7 @@ class WeightBuffer(wiring.Component):
     Members
     -------
     address : In(weight_bits), fetch : In(1)
-        Reads a word. Without ``fetch`` the last word stays.
+        Reads a word. Without ``fetch`` the last word stays; in SPRAM a write makes it undefined until the next one.
     rows : Out(8 * m).array(n)
     write_address : In(weight_bits), write_data : In(32), write_enable : In(weight_segments)
         Segment s of a word is its bits ``32 * s`` and up. Must not be used in a cycle with ``fetch``.

@@ -35,7 +35,7 @@ class WindowSelector(wiring.Component):
     inside : In(p)
         Bit i: pixel i lies inside the map. Given ``latency - 1`` cycles after ``words`` and ``bank``.
     pad : In(8)
-        Value of the padding: the zero point, or -128 for max pooling.
+        Value of the padding, given with ``inside``: the zero point, or -128 for max pooling.
     rotated : Out(8 * m)
         The unmasked word of pixel 0, ``latency - 1`` cycles after ``words`` (the host reads through it).
     windows : Out(8 * m).array(p)

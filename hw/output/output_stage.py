@@ -18,8 +18,8 @@ __all__ = ["OutputStage"]
 class OutputStage(wiring.Component):
     """n lanes of :class:`ParameterStore` and :class:`Requantizer`, and the exchange of their parameters.
 
-    The parameters of the first output group of a layer go to use as soon as they are loaded; those of each following
-    group wait until the group before has left the lanes.
+    The parameters of the first output group of a layer go to use in the cycle after they are loaded; those of each
+    following group wait until the group before has left the lanes.
 
     Parameters
     ----------
@@ -30,8 +30,9 @@ class OutputStage(wiring.Component):
     rows : In(8 * m).array(n), load : In(1), loaded : In(1)
         Parameter rows from the weight buffer; ``loaded`` marks a group's last row.
     valid : In(1), group_end : In(1), accumulators : In(signed(accumulator_width)).array(n)
-        One pixel, at most one every ``config.pixel_interval`` cycles; ``group_end`` marks the last pixel of an output group, and
-        the next group's first pixel comes at least ``config.pixel_interval + gap`` cycles after it.
+        One pixel, at most one every ``config.pixel_interval`` cycles, the first of a group at least two cycles after its
+        ``loaded``; ``group_end`` marks the last pixel of an output group, and the next group's first pixel comes at
+        least ``max(config.pixel_interval, gap + 1)`` cycles after it.
     exchanged : Out(1)
         The parameters of the group that ended are free: the sequencer may send those of one more group.
     low, high : In(signed(8))
@@ -98,7 +99,8 @@ class OutputStage(wiring.Component):
         in_use = Signal()
         waiting = Signal()
         exchange = Signal()
-        arrived = self.load & self.loaded
+        arrived = Signal()
+        m.d.sync += arrived.eq(self.load & self.loaded)
         with m.If(ended | ~in_use):
             m.d.comb += exchange.eq(waiting | arrived)
             m.d.sync += in_use.eq(exchange)

@@ -29,7 +29,7 @@ class ParameterStore(wiring.Component):
     row : In(8 * m), load : In(1)
         One row of parameters.
     exchange : In(1)
-        Puts the loaded parameters to use. In the same cycle as a ``load`` it takes that row too.
+        Puts the loaded parameters to use: the rows of all cycles before this one.
     multiplier : Out(multiplier_width), offset : Out(signed(offset_width)), shift_code : Out(2)
         The parameters in use.
 
@@ -62,13 +62,10 @@ class ParameterStore(wiring.Component):
         m = Module()
         config = self.config
         loaded = Signal(config.word_width * config.parameter_words, reset_less=True)
-        following = Signal.like(loaded)
         in_use = Signal(config.parameter_width, reset_less=True)
-        m.d.comb += following.eq(loaded)
         with m.If(self.load):
-            m.d.comb += following.eq(Cat(loaded, self.row)[config.word_width :])
-        m.d.sync += loaded.eq(following)
+            m.d.sync += loaded.eq(Cat(loaded, self.row)[config.word_width :])
         with m.If(self.exchange):
-            m.d.sync += in_use.eq(following)
+            m.d.sync += in_use.eq(loaded)
         m.d.comb += Cat(self.multiplier, self.offset, self.shift_code).eq(in_use)
         return m

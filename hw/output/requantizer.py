@@ -30,7 +30,8 @@ class Requantizer(wiring.Component):
     valid : In(1), accumulator : In(signed(accumulator_width))
         At most one every ``interval`` cycles.
     multiplier : In(multiplier_width), offset : In(signed(offset_width)), shift_code : In(2)
-        Must be stable from the cycle of ``valid`` until ``hold`` cycles after it.
+        Must be stable from the cycle of ``valid`` until ``hold`` cycles after it. Product plus offset must fit
+        ``offset_width`` bits; the compiler proves that it does.
     low, high : In(signed(8))
         ``low <= high``; stable while pixels are under way.
     output : Out(signed(8))

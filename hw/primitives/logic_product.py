@@ -15,8 +15,8 @@ def logic_product(m: Module, a: Value, b: Value, *, latency: int, carry_cells: b
     """``a * b`` of ``latency`` (2 or 3) cycles ago, registers in domain ``sync``, without a multiplication.
 
     Four sums of two partial products each are registered, then added in two levels; with latency 3 the two levels have
-    a register between them. ``carry_cells`` takes the ECP5's carry cells (82 look-up tables), else ``+`` (about 140 on
-    an ECP5, 130 on an iCE40).
+    a register between them. ``carry_cells`` takes the ECP5's carry cells (84 look-up tables as
+    macaw.boards.toolchain places them), else ``+`` (about 160 on an ECP5, 130 on an iCE40).
     """
     plus: Callable[[Value, Value, str], Value]
     pair: Callable[[int, str], Value]

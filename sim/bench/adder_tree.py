@@ -23,7 +23,7 @@ async def sums(dut: Any, idle: float) -> None:
         sets = [[low] * count, [high] * count]
         sets += [[extreme(unit.chance, low, high) for _ in range(count)] for _ in range(200)]
         stimulus = with_idle(unit, [{"terms": terms} for terms in sets], idle)
-        observed = await run_pipeline(unit, stimulus, lambda: unit.get("total"))
+        observed = await run_pipeline(unit, stimulus, lambda: unit.peek("total"))
         expected = adder_tree(np.array([entry["terms"] for entry in stimulus])).tolist()
         assert measured_latency(expected, observed) == unit.told["latency"]
 

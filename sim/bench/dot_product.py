@@ -23,7 +23,7 @@ async def products(dut: Any, idle: float) -> None:
         pairs = [(np.full(m, -128), np.full(m, weight)) for weight in (-128, 127)]
         pairs += [(random_bytes(unit.chance, m), random_bytes(unit.chance, m)) for _ in range(200)]
         stimulus = with_idle(unit, [{"activations": a.tolist(), "weights": w.tolist()} for a, w in pairs], idle)
-        observed = await run_pipeline(unit, stimulus, lambda: unit.get("total"))
+        observed = await run_pipeline(unit, stimulus, lambda: unit.peek("total"))
         expected = dot_product(
             np.array([entry["activations"] for entry in stimulus], np.int8),
             np.array([entry["weights"] for entry in stimulus], np.int8),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import cocotb
+import numpy as np
 
 from ..golden.feature_buffer import FeatureBufferModel
 from .pipeline import measured_latency, run_pipeline
 from .unit import Unit, run_units
-from .word_bytes import random_bytes, to_word
+from .word_bytes import from_word, random_bytes, to_word
 
 
 @cocotb.test()
@@ -41,9 +42,8 @@ async def reads_and_writes(dut: Any, writing: float) -> None:
         expected: list[Any] = []
         for cycle, (entry, following) in enumerate(zip(stimulus, [*stimulus[1:], {}], strict=True)):
             if entry.get("write_enable"):
-                data = entry["write_data"].to_bytes(m, "little")
-                values = [byte - 256 if byte > 127 else byte for byte in data]
-                model.write(entry["write_address"], entry["write_bank"], values, entry["write_enable"])
+                data = np.array(from_word(entry["write_data"], m), np.int8)
+                model.write(entry["write_address"], entry["write_bank"], data, entry["write_enable"])
             if not first <= cycle < first + 400:
                 expected.append(None)
                 continue

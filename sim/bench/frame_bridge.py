@@ -128,7 +128,7 @@ class Link:
     def garbage(self, longest: int) -> bytes:
         """Bytes that are not the beginning of a frame; magic bytes are frequent but apart."""
         data = bytes(self.chance.choice([0x4D, 0x00, 0x6D, self.chance.randrange(256)]) for _ in range(longest))
-        return data.replace(REQUEST_MAGIC, b"\x4d\x4d").rstrip(REQUEST_MAGIC[:1])
+        return data.replace(REQUEST_MAGIC, b"\x4d\x4d") + REQUEST_MAGIC[: self.chance.randrange(2)]
 
 
 def _differing(received: bytes, expected: bytes) -> str:

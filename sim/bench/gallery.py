@@ -18,17 +18,23 @@ __all__ = ["Gallery", "run_gallery"]
 class Gallery(wiring.Component):
     """Components that share nothing but clock and reset; the ports of number i are named ``u{i}__<port>``.
 
+    ``phase`` changes in every cycle, so that there is a clock even if no component has registers.
+
     Parameters
     ----------
     units : sequence of components
     """
 
+    phase: Any
+
     def __init__(self, units: Sequence[Any]) -> None:
         self.units = list(units)
-        super().__init__({f"u{index}": Out(unit.signature) for index, unit in enumerate(self.units)})
+        members = {f"u{index}": Out(unit.signature) for index, unit in enumerate(self.units)}
+        super().__init__({"phase": Out(1), **members})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
+        m.d.sync += self.phase.eq(~self.phase)
         for index, unit in enumerate(self.units):
             m.submodules[f"unit_{index}"] = unit
             connect(m, flipped(getattr(self, f"u{index}")), unit)

@@ -22,14 +22,18 @@ def with_idle(unit: Unit, stimulus: Sequence[dict[str, Any]], idle: float) -> li
     return held
 
 
-async def run_pipeline(unit: Unit, stimulus: Sequence[dict[str, Any]], read: Callable[[], Any]) -> list[Any]:
-    """Drives one entry a cycle; returns what ``read`` gave in each cycle from the first entry on, and a while longer."""
+async def run_pipeline(
+    unit: Unit, stimulus: Sequence[dict[str, Any]], read: Callable[[], Any], stated: int = 0
+) -> list[Any]:
+    """Drives one entry a cycle; returns what ``read`` gave in each cycle from the first entry on, and a while longer.
+
+    ``stated``: the latency, if it may be long.
+    """
     monitor = Monitor(unit, read)
     for entry in stimulus:
         unit.drive(**entry)
         await unit.tick()
-    await unit.tick(_LONGEST)
-    await unit.tick()
+    await unit.tick(_LONGEST + stated + 1)
     return monitor.stop()
 
 
@@ -39,12 +43,12 @@ def _fits(want: Any, got: Any) -> bool:
     return want is None or bool(want == got)
 
 
-def measured_latency(expected: Sequence[Any], observed: Sequence[Any]) -> int:
-    """The only number of cycles after which all ``expected`` results are ``observed``.
+def measured_latency(expected: Sequence[Any], observed: Sequence[Any], stated: int = 0) -> int:
+    """The only number of cycles, below 24 or close to the ``stated`` one, after which ``expected`` is ``observed``.
 
     None, or None in a list, stands for any value.
     """
-    shifts = range(_LONGEST)
+    shifts = range(max(0, stated - _LONGEST // 2), max(_LONGEST, stated + 4))
     misses = {
         shift: [t for t, want in enumerate(expected) if not _fits(want, observed[t + shift])] for shift in shifts
     }

@@ -12,7 +12,8 @@ from typing import Any
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
-from macaw.sim.simulator import bench_parameters
+
+from ..simulator import bench_parameters
 
 
 def _bits(generator: random.Random, width: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import RisingEdge, Timer
 
 from ..simulator import bench_parameters
 
@@ -72,16 +72,25 @@ class Unit:
 
     def get(self, name: str) -> int:
         """Value of a port in the cycle that ends with this edge. Fails if a bit of it is unknown."""
+        value = self.peek(name)
+        assert value is not None, f"{name} has unknown bits"
+        return value
+
+    def peek(self, name: str) -> int | None:
+        """Value of a port as :meth:`get` gives it, or None if a bit of it is unknown."""
         handle = self._handles.get(name)
         if handle is None:
             return 0
-        value = int(handle.value)
+        try:
+            value = int(handle.value)
+        except ValueError:
+            return None
         port = self._ports[name]
         return value - (1 << port["width"]) if port["signed"] and value >> port["width"] - 1 else value
 
-    def list(self, name: str) -> list[int]:
-        """Values of an array of ports."""
-        return [self.get(element) for element in self._arrays[name]]
+    def list(self, name: str) -> list[int | None]:
+        """Values of an array of ports, None where a bit is unknown."""
+        return [self.peek(element) for element in self._arrays[name]]
 
     async def tick(self, cycles: int = 1) -> None:
         """Return after the next edge, or after more of them."""
@@ -145,6 +154,7 @@ async def run_units(dut: Any, *bodies: Callable[[Unit], Coroutine[Any, Any, None
         if number == 0:
             for unit in units:
                 unit.clear()
+            await Timer(1, "ns")  # the clock's first edge is in the time step in which it starts
             Clock(dut.clk, 10, unit="ns").start()
         for _ in range(3):
             await RisingEdge(dut.clk)

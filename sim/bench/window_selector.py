@@ -23,7 +23,7 @@ async def windows(dut: Any, idle: float) -> None:
         chance = unit.chance
         cases = list(product(range(p), range(1 << p)))
         chance.shuffle(cases)
-        entries = []
+        entries: list[dict[str, Any]] = []
         for bank, inside in cases + cases[:50]:
             entries.append(
                 {"words": random_bytes(chance, p, m), "bank": bank, "inside": inside, "pad": chance.randrange(256)}
@@ -33,7 +33,7 @@ async def windows(dut: Any, idle: float) -> None:
         late = [{"inside": entry["inside"], "pad": entry["pad"]} for entry in entries]
         shift = latency - 1
         stimulus = [a | b for a, b in zip(early + [{}] * shift, [{}] * shift + late, strict=True)]
-        observed = await run_pipeline(unit, stimulus, lambda: (unit.list("windows"), unit.get("rotated")))
+        observed = await run_pipeline(unit, stimulus, lambda: (unit.list("windows"), unit.peek("rotated")))
         expected, rotated = [], []
         for entry in entries:
             pad = entry["pad"] - 256 if entry["pad"] > 127 else entry["pad"]

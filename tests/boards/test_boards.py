@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from macaw.boards.board import Board
 from macaw.boards.catalog import BOARDS, find_board
 from macaw.boards.harness import Harness

@@ -7,6 +7,7 @@ import zlib
 from typing import Any
 
 from amaranth.sim import Simulator
+
 from macaw.boards.harness import Harness
 from macaw.hw.bus.frame import ANSWER_MAGIC, REQUEST_MAGIC, Operation
 from macaw.hw.config import EngineConfig

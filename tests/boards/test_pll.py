@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from macaw.boards.clock.ecp5_pll import solve_ecp5_pll
 from macaw.boards.clock.ice40_pll import solve_ice40_pll
 from macaw.hw.errors import UserError

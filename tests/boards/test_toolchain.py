@@ -18,6 +18,7 @@ import pytest
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+
 from macaw.boards import executable
 from macaw.boards.board import Board
 from macaw.boards.catalog import BOARDS
@@ -116,6 +117,12 @@ def test_implement_component(tmp_path: Path) -> None:
     assert result.timing_met
 
 
+def test_product_in_logic(tmp_path: Path) -> None:
+    result = implement_component(ProductBank(4, 3, "logic"), tmp_path, clock_hz=100_000_000)
+    assert result.resources.luts <= 4 * 84
+    assert result.resources.multipliers == 0
+
+
 def test_tool_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executable.shutil, "which", lambda *arguments, **options: None)
     find_tool.cache_clear()
@@ -158,7 +165,8 @@ def test_lines_are_observed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_interruption_ends_the_tool(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interruption_ends_the_tool(number: signal.Signals, tmp_path: Path) -> None:
     # The tool writes its process number and sleeps; the interrupted parent must take it down.
     script = textwrap.dedent("""
         import sys
@@ -177,7 +185,7 @@ def test_interruption_ends_the_tool(tmp_path: Path) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         child = int((tmp_path / "pid").read_text())
-        parent.send_signal(signal.SIGINT)
+        parent.send_signal(number)
         assert parent.wait(20) != 0
         with pytest.raises(ProcessLookupError):
             os.kill(child, 0)

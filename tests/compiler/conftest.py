@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from macaw.compiler.graph import Graph
-from macaw.compiler.onnx_import import import_onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+
+from macaw.compiler.graph import Graph
+from macaw.compiler.onnx_import import import_onnx
 
 ELEMENTS = {
     np.dtype(np.float32): TensorProto.FLOAT,

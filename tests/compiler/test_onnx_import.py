@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper
+
 from macaw.compiler.graph import Convolution
 from macaw.compiler.onnx_import import import_onnx
 from macaw.compiler.problem import ModelError
 from macaw.hw.errors import UserError
-from onnx import TensorProto, helper
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits" / "digits_int8.onnx"
 ZERO = np.int8(0)

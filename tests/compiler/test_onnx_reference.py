@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
 from macaw.compiler.graph import Convolution, Graph
 from macaw.compiler.onnx_import import import_onnx
 from macaw.compiler.requantize import requantize, requantizer_parameters
 from macaw.hw.config import EngineConfig
 from macaw.sim.golden_network import GoldenNetwork, model_output, quantize_input
-from numpy.typing import NDArray
 
 KINDS = [np.uint8, np.int8]
 
@@ -343,4 +346,45 @@ def test_random_networks(writer: Any, seed: int) -> None:
         width = (width + pads[1] + pads[3] - kernel[1]) // strides[1] + 1
         channels = outputs
     graph = compare(writer.save(shape, x), samples, allowed=2)
+    assert graph.deviations == []
+
+
+class _Calibration(CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, samples: NDArray[np.float32]) -> None:
+        self.samples = iter(samples)
+
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        sample = next(self.samples, None)
+        return None if sample is None else {"x": sample[None]}
+
+
+@pytest.mark.parametrize("form", [QuantFormat.QDQ, QuantFormat.QOperator])
+@pytest.mark.parametrize("kind", [QuantType.QInt8, QuantType.QUInt8])
+def test_network_quantized_by_onnx_runtime(writer: Any, form: Any, kind: Any) -> None:
+    """quantize_static on a float network: Conv, Relu, MaxPool, depthwise Conv, Clip, GlobalAveragePool, MatMul, Add."""
+    generator = np.random.default_rng(17)
+
+    def numbers(*shape: int) -> str:
+        return str(writer.constant(generator.normal(0.0, 0.3, shape).astype(np.float32)))
+
+    x = writer.node("Relu", writer.node("Conv", "x", numbers(8, 3, 3, 3), numbers(8), pads=[1, 1, 1, 1]))
+    x = writer.node("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+    x = writer.node("Conv", x, numbers(8, 1, 3, 3), numbers(8), group=8)
+    x = writer.node("Clip", x, writer.constant(np.float32(0)), writer.constant(np.float32(6)))
+    x = writer.node("Flatten", writer.node("GlobalAveragePool", x))
+    path = writer.save(["N", 3, 16, 16], writer.node("Add", writer.node("MatMul", x, numbers(8, 10)), numbers(10)))
+    prepared, target = path.with_name("prepared.onnx"), path.with_name("quantized.onnx")
+    quant_pre_process(str(path), str(prepared))
+    samples = images(generator, 100, 3, 16, 16)
+    quantize_static(
+        str(prepared),
+        str(target),
+        _Calibration(samples[:20]),
+        quant_format=form,
+        activation_type=kind,
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+        reduce_range=True,
+    )
+    graph = compare(target, samples, allowed=2)
     assert graph.deviations == []

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from macaw.compiler.graph import Convolution, Graph, MaxPool, Requantization, Tensor
 from macaw.compiler.problem import ModelError
 from macaw.compiler.requantize import (

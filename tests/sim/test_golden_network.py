@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from macaw.compiler.graph import Graph
 from macaw.compiler.onnx_import import import_onnx
 from macaw.compiler.requantize import deviations, requantize, requantizer_parameters

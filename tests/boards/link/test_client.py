@@ -16,6 +16,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import serial
+
 from macaw.boards.link.client import (
     AccessRefused,
     BoardSilent,

@@ -6,6 +6,7 @@ import random
 
 import numpy as np
 import pytest
+
 from macaw.boards.link.frame import AnswerParser, encode_request
 from macaw.hw.bus.frame import FrameStatus, Operation
 from macaw.sim.golden.frame_bridge import FrameBridgeModel

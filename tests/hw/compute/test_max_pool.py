@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from macaw.hw.config import EngineConfig
 from macaw.hw.compute.max_pool import MaxPoolArray
+from macaw.hw.config import EngineConfig
 from macaw.sim.bench.gallery import run_gallery
 
 _SHAPES = [(1, 1), (3, 5), (4, 2), (7, 3)]

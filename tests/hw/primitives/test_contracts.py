@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from amaranth.sim import Simulator
+
 from macaw.hw.errors import UserError
 from macaw.hw.primitives.block_ram import BlockRam
 from macaw.hw.primitives.dp16kd import DP16KD_MODES

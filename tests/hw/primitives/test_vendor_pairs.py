@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from amaranth.hdl import Cat, Signal
+
 from macaw.hw import emit
+from macaw.hw.errors import CheckFailed
+from macaw.hw.primitives import block_ram
 from macaw.hw.primitives.block_ram import BlockRam
+from macaw.hw.primitives.dp16kd import dp16kd
 from macaw.hw.primitives.multiplier import Multiplier
 from macaw.hw.primitives.product_bank import ProductBank
 from macaw.hw.primitives.single_port_ram import SinglePortRam
@@ -111,13 +116,26 @@ def _side_by_side(pairs: list[Pair], family: Family) -> tuple[str, list[dict[str
     return "\n".join(text), descriptions
 
 
+def _run(pairs: list[Pair], family: Family, folder: Path, cycles: int) -> int:
+    text, descriptions = _side_by_side(pairs, family)
+    source = folder / "top.v"
+    source.write_text(text)
+    return run_bench(
+        source, top="top", test_module="macaw.sim.bench.primitive_pairs", build_dir=folder, seed=2026,
+        parameters={"pairs": descriptions, "cycles": cycles},
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("family", list(PAIRS), ids=lambda family: family.value)
 def test_vendor_form_equals_portable_form(family: Family, tmp_path: Path) -> None:
-    text, descriptions = _side_by_side(PAIRS[family], family)
-    source = tmp_path / "top.v"
-    source.write_text(text)
-    tests = run_bench(
-        source, top="top", test_module="macaw.sim.bench.primitive_pairs", build_dir=tmp_path, seed=2026,
-        parameters={"pairs": descriptions, "cycles": 3000},
-    )  # fmt: skip
-    assert tests == 1
+    assert _run(PAIRS[family], family, tmp_path, cycles=3000) == 1
+
+
+def test_planted_bug_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The halves of the 36 bit mode read the wrong way round.
+    def swapped(mode: int, *, read_data: Signal, **ports: Any) -> Any:
+        return dp16kd(mode, read_data=Cat(read_data[18:], read_data[:18]), **ports)
+
+    monkeypatch.setattr(block_ram, "dp16kd", swapped)
+    with pytest.raises(CheckFailed):
+        _run([_block_ram(36, 512)], Family.ECP5, tmp_path, cycles=500)

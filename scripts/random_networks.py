@@ -1,0 +1,119 @@
+"""Random networks on random engines: RTL = golden model = cycle model. `python -m macaw.scripts.random_networks --help`."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..boards.accelerator import Accelerator, Images
+from ..compiler.graph import Convolution, Graph
+from ..compiler.network_plan import plan_network
+from ..compiler.program import assemble
+from ..compiler.requantize import requantize
+from ..hw.config import EngineConfig
+from ..hw.emit import write_verilog
+from ..hw.engine import Engine
+from ..hw.errors import CheckFailed
+from ..sim.core_simulation import CoreSimulation
+from ..sim.cost.cycles import LayerCycles, layer_cycles, program_cycles
+from ..sim.golden_network import GoldenNetwork
+from ..sim.random_network import random_engine, random_graph
+from .console import CONSOLE, run_command
+
+__all__ = ["Outcome", "main", "run_engine"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One network on one engine; raising CheckFailed is how a difference is reported."""
+
+    engine: EngineConfig
+    layers: str
+    cycles: int
+    stalls: int
+
+
+def _describe(graph: Graph) -> str:
+    parts = []
+    for node in graph.nodes:
+        shape = "x".join(map(str, graph.tensors[node.input].shape))
+        if isinstance(node, Convolution):
+            outputs, height, width, _ = node.weights.shape
+            parts.append(
+                f"{shape} conv {height}x{width} s{node.stride} p{node.padding} d{node.dilation} g{node.groups} -> {outputs}"
+            )
+        else:
+            parts.append(f"{shape} {node.operator}")
+    return "; ".join(parts)
+
+
+def _run_network(core: CoreSimulation, config: EngineConfig, graph: Graph, generator: np.random.Generator) -> Outcome:
+    certified = requantize(graph, config)
+    plan = plan_network(graph, config.p, config.m, config.n)
+    zero_points = {name: tensor.zero_point for name, tensor in graph.tensors.items()}
+    program = assemble(config, plan.layers, plan.bases, certified, zero_points)
+    values = generator.integers(-128, 128, (1, *graph.tensors[graph.input].shape)).astype(np.int8)
+    golden = GoldenNetwork(graph, certified).run(values)
+
+    engine = Accelerator(core, config, program.maps, wait=lambda: core.wait(50_000_000))
+    engine.load(Images(program.program, program.taps, program.weights))
+    engine.write_map(graph.input, values[0])
+    for number, layer in enumerate(program.layers):
+        engine.run_layers(len(layer.descriptors), first=number == 0)
+        wrong = int((engine.read_map(layer.output) != golden[layer.output][0]).sum())
+        if wrong:
+            raise CheckFailed(f"engine {config!r}, network {_describe(graph)}: {wrong} elements of layer {layer.name} differ.")
+    if (engine.infer(graph.input, graph.output, values[0]) != golden[graph.output][0]).any():
+        raise CheckFailed(f"engine {config!r}, network {_describe(graph)}: the output of an uninterrupted run differs.")
+    cycles, stalls = engine.cycles()
+    layers = [
+        sum((layer_cycles(config, item.loops(run)) for run in item.runs), LayerCycles()) for item in plan.layers
+    ]
+    predicted = (program_cycles(config, layers), sum(item.stalls for item in layers))
+    if (cycles, stalls) != predicted:
+        raise CheckFailed(
+            f"engine {config!r}, network {_describe(graph)}: {cycles} cycles with {stalls} stalls, the model says {predicted}."
+        )
+    return Outcome(engine=config, layers=_describe(graph), cycles=cycles, stalls=stalls)
+
+
+def run_engine(seed: int, folder: Path, *, networks: int, largest: int = 6) -> Iterator[Outcome]:
+    """``networks`` random networks on the random engine of ``seed``. Raises CheckFailed at the first difference."""
+    generator = np.random.default_rng(seed)
+    config = random_engine(generator, largest)
+    write_verilog(Engine(config), folder / "core.v", name="core")
+    with CoreSimulation(folder / "core.v", folder) as core:
+        for _ in range(networks):
+            yield _run_network(core, config, random_graph(generator), generator)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="random_networks", description="Random networks on random engines.")
+    parser.add_argument("--engines", type=int, default=10)
+    parser.add_argument("--networks", type=int, default=5, help="on each engine")
+    parser.add_argument("--seed", type=int, default=1, help="of the first engine; the next ones count up")
+    arguments = parser.parse_args(argv)
+
+    def command() -> None:
+        for seed in range(arguments.seed, arguments.seed + arguments.engines):
+            with tempfile.TemporaryDirectory() as folder:
+                try:
+                    for outcome in run_engine(seed, Path(folder), networks=arguments.networks):
+                        CONSOLE.print(
+                            f"seed {seed}: {outcome.engine}: equal, {outcome.cycles:,} cycles ({outcome.stalls:,} stalls): "
+                            f"{outcome.layers}"
+                        )
+                except CheckFailed as error:
+                    raise CheckFailed(f"Seed {seed}: {error}") from error
+
+    return run_command(command)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

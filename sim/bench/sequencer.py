@@ -1,0 +1,221 @@
+"""Bench of ``Sequencer``: a program memory and layers of random length around it; programs with and without faults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+
+from ...hw.config import EngineConfig
+from ..golden.sequencer import FOREIGN_PROGRAM, ILLEGAL_OPERATION, RUNAWAY_PROGRAM, SequencerModel
+from .unit import Unit, run_units
+
+
+class _Engine:
+    """Program memory with its latency of 2, layers of random length, and the golden model."""
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        self.config = EngineConfig.from_dict(unit.told["config"])
+        self.size: int = unit.told["size"]
+        self.operations = [1, 2] if self.config.pooling else [1]
+        self.program = [0] * self.config.program_depth
+        self.model = SequencerModel(self.program, self.config.identity, self.size, self.operations)
+        self.ran: list[int] = []
+        self.lengths: list[int] = []
+        self.busy_cycles = 0
+        self._fetched = [0, 0]
+        self._left = 0
+
+    def load(self, layers: int, *, last_operation: int | None = None, end: bool = True) -> None:
+        """A program of random layers; ``last_operation`` replaces that of the last one."""
+        chance = self.unit.chance
+        words = [self.config.identity & 0xFFFFFFFF, self.config.identity >> 32]
+        for layer in range(layers):
+            operation = chance.choice(self.operations)
+            if last_operation is not None and layer == layers - 1:
+                operation = last_operation
+            bits = chance.getrandbits(32 * self.size) >> 2 << 2 | operation
+            words += [bits >> 32 * index & 0xFFFFFFFF for index in range(self.size)]
+        depth = self.config.program_depth
+        words += [0] * self.size if end else [chance.getrandbits(32) | 3 for _ in range(depth)]
+        self.program[:] = (words + [0] * depth)[:depth]
+        self.model = SequencerModel(self.program, self.config.identity, self.size, self.operations)
+
+    @property
+    def capacity(self) -> int:
+        """Descriptors that fit."""
+        return (self.config.program_depth - 2) // self.size
+
+    async def cycle(self, **controls: int) -> None:
+        """One cycle; checks that layers run one at a time and notes each."""
+        unit = self.unit
+        unit.drive(program_data=self._fetched[0], layer_idle=int(self._left == 0), **controls)
+        await unit.tick()
+        address = unit.get("program_address")
+        word = self.program[address] if address < len(self.program) else unit.chance.getrandbits(32)
+        self._fetched = [self._fetched[1], word]
+        self._left = max(self._left - 1, 0)
+        self.busy_cycles += unit.get("busy")
+        if unit.get("go"):
+            assert self._left == 0 and unit.get("busy")
+            self.ran.append(unit.get("layer"))
+            self._left = unit.chance.choice([1, unit.chance.randint(2, 40)])
+            self.lengths.append(self._left)
+
+    async def run(self, *, resume: bool = False, limit: int = 0, stop_after: int | None = None) -> None:
+        """A start or resume until the engine rests; compares with the model and with the stated cycles."""
+        unit, told = self.unit, self.unit.told
+        self.ran, self.lengths, self.busy_cycles = [], [], 0
+        nothing = resume and not self.model.paused
+        expected = self.model.resume(limit, stop_after) if resume else self.model.start(limit, stop_after)
+        await self.cycle(start=int(not resume), resume=int(resume), stop=0, limit=limit)
+        if nothing:
+            await self.cycle(resume=0)
+            assert not unit.get("busy") and unit.get("done") == self.model.done
+            return
+        await self.cycle(start=0, resume=0)
+        assert unit.get("busy") and not unit.get("done") and not unit.get("paused") and not unit.get("error")
+        stopping = False
+        for _ in range(4000):
+            if not unit.get("busy"):
+                break
+            # A start or resume while busy is ignored; it is busy for sure while a layer runs or has yet to come.
+            busy = self._left > 0 or len(self.ran) < len(expected)
+            stop = stop_after is not None and len(self.ran) == stop_after and not stopping
+            stopping = stopping or stop
+            again = {name: unit.chance.randrange(2) if busy else 0 for name in ("start", "resume")}
+            await self.cycle(stop=int(stop), **again)
+        assert not unit.get("busy"), "the sequencer hangs"
+        width = (1 << unit.width("layer")) - 1
+        assert self.ran == [descriptor & width for descriptor in expected]
+        model = self.model
+        state = tuple(unit.get(name) for name in ("done", "paused", "error", "layers"))
+        assert state == (model.done, model.paused, model.error, model.layers), f"{state}"
+        if model.done and not resume:
+            cycles = told["header"] + sum(self.lengths) + len(self.lengths) * told["overhead"] + told["end"]
+            assert self.busy_cycles == cycles, f"{self.busy_cycles} cycles for {cycles}"
+
+
+@cocotb.test()
+async def whole_programs(dut: Any) -> None:
+    """Every layer runs once, in order, and takes the stated overhead."""
+
+    async def body(unit: Unit) -> None:
+        engine = _Engine(unit)
+        for _ in range(4):
+            engine.load(unit.chance.randint(0, engine.capacity - 1))
+            await engine.run()
+            assert engine.model.done
+
+    await run_units(dut, body)
+
+
+@cocotb.test()
+async def foreign_program(dut: Any) -> None:
+    """A program with another identity, or none, does not run; a good one after it does."""
+
+    async def body(unit: Unit) -> None:
+        engine = _Engine(unit)
+        for word, change in ((0, 1), (1, 1 << 31), (0, 1 << 31), (1, 1)):
+            engine.load(1)
+            engine.program[word] ^= change
+            engine.model.program[word] ^= change
+            await engine.run()
+            assert engine.model.error == FOREIGN_PROGRAM
+        engine.program[:] = [0] * len(engine.program)
+        engine.model.program[:] = engine.program
+        await engine.run()
+        assert engine.model.error == FOREIGN_PROGRAM
+        engine.load(1)
+        await engine.run()
+        assert engine.model.done
+
+    await run_units(dut, body)
+
+
+@cocotb.test()
+async def illegal_operation(dut: Any) -> None:
+    """An operation that the engine does not have ends the run before the layer starts."""
+
+    async def body(unit: Unit) -> None:
+        engine = _Engine(unit)
+        for operation in {1, 2, 3} - set(engine.operations):
+            engine.load(unit.chance.randint(1, engine.capacity - 1), last_operation=operation)
+            await engine.run()
+            assert engine.model.error == ILLEGAL_OPERATION
+
+    await run_units(dut, body)
+
+
+@cocotb.test()
+async def runaway_program(dut: Any) -> None:
+    """A program without an end stops at the end of the memory; one whose end just fits is done."""
+
+    async def body(unit: Unit) -> None:
+        engine = _Engine(unit)
+        engine.load(engine.capacity, end=False)
+        await engine.run()
+        assert engine.model.error == RUNAWAY_PROGRAM
+        engine.load(engine.capacity - 1)
+        await engine.run()
+        assert engine.model.done
+
+    await run_units(dut, body)
+
+
+@cocotb.test()
+async def pauses(dut: Any) -> None:
+    """Limits, resumes and stops; a resume that has nothing to resume does nothing; a start after a pause begins anew."""
+
+    async def body(unit: Unit) -> None:
+        engine = _Engine(unit)
+        layers = engine.capacity - 1
+        for limit in (1, 2, layers, layers + 1):
+            engine.load(layers)
+            await engine.run(limit=limit)
+            while engine.model.paused:
+                await engine.run(resume=True, limit=limit)
+            assert engine.model.done
+            await engine.run(resume=True, limit=limit)
+        engine.load(layers)
+        await engine.run(stop_after=1)
+        assert engine.model.paused and engine.model.layers == 1
+        await engine.run(resume=True, stop_after=1)
+        assert engine.model.paused and engine.model.layers == 2
+        await engine.run(resume=True)
+        assert engine.model.done and engine.model.layers == layers
+        await engine.run(limit=1)
+        assert engine.model.paused and engine.model.layers == 1
+        await engine.cycle(stop=1, start=0, resume=0)  # nothing to stop: no effect on what follows
+        await engine.run(resume=True)
+        assert engine.model.done
+        await engine.run(limit=1)
+        await engine.cycle(stop=1, start=0, resume=0)
+        await engine.run()
+        assert engine.model.done and engine.model.layers == layers
+
+    await run_units(dut, body)
+
+
+@cocotb.test()
+async def reset(dut: Any) -> None:
+    """A reset in the middle of a run ends it."""
+
+    async def interrupted(unit: Unit) -> None:
+        engine = _Engine(unit)
+        engine.load(3)
+        for cycle in range(unit.chance.randint(2, 40)):
+            await engine.cycle(start=int(cycle == 0))
+        unit.drive(start=0)
+
+    async def again(unit: Unit) -> None:
+        engine = _Engine(unit)
+        for _ in range(3):
+            await engine.cycle(start=0)
+        assert not any(unit.get(name) for name in ("busy", "done", "paused", "error", "layers", "go"))
+        engine.load(2)
+        await engine.run()
+        assert engine.model.done
+
+    await run_units(dut, interrupted, again)

@@ -1,0 +1,24 @@
+"""Golden model of the output stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .requantizer import requantizer
+
+__all__ = ["output_stage"]
+
+
+def output_stage(
+    accumulators: Sequence[int],
+    parameters: Sequence[tuple[int, int, int]],
+    shifts: Sequence[int],
+    low: int,
+    high: int,
+) -> list[int]:
+    """Outputs of the lanes: each with its own (multiplier, offset, shift code)."""
+    multiplier, offset, code = (np.array(column, object) for column in zip(*parameters, strict=True))
+    shift = np.array([shifts[index] for index in code], object)
+    return requantizer(np.array(accumulators, object), multiplier, offset, shift, low, high).astype(int).tolist()

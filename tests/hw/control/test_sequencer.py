@@ -1,0 +1,42 @@
+# amaranth: UnusedElaboratable=no
+
+"""Tests of macaw.hw.control.sequencer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from macaw.hw.config import EngineConfig
+from macaw.hw.control.descriptor import Operation, descriptor_words
+from macaw.hw.control.register_map import CoreError
+from macaw.hw.control.sequencer import Sequencer
+from macaw.hw.timing import PipelineTiming
+from macaw.sim.bench.gallery import run_gallery
+from macaw.sim.golden.sequencer import FOREIGN_PROGRAM, ILLEGAL_OPERATION, RUNAWAY_PROGRAM
+
+_SHAPES = [(1, 1, 1, True, 64), (3, 5, 7, True, 101), (4, 8, 2, False, 100)]
+
+
+@pytest.mark.parametrize("simulator", ["verilator"])
+def test_bench(tmp_path: Path, simulator: str) -> None:
+    units = []
+    for p, m, n, pooling, depth in _SHAPES:
+        config = EngineConfig(p=p, m=m, n=n, pooling=pooling, program_depth=depth)
+        timing = PipelineTiming(config)
+        told = {
+            "config": config.to_dict(), "size": descriptor_words(config), "header": timing.header,
+            "overhead": timing.layer_overhead, "end": timing.end,
+        }  # fmt: skip
+        units.append((Sequencer(config, timing.flush), told))
+    assert run_gallery("sequencer", units, tmp_path, simulator=simulator) == 6
+
+
+def test_codes() -> None:
+    assert (FOREIGN_PROGRAM, ILLEGAL_OPERATION, RUNAWAY_PROGRAM) == (
+        CoreError.FOREIGN_PROGRAM, CoreError.ILLEGAL_OPERATION, CoreError.RUNAWAY_PROGRAM
+    )  # fmt: skip
+    operations: Any = Operation
+    assert [operation.value for operation in operations] == [0, 1, 2]

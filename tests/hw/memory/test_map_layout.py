@@ -1,0 +1,67 @@
+"""Tests of macaw.hw.memory.map_layout: every element has a place of its own, and comes back from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from macaw.hw.memory.map_layout import MapLayout
+
+LAYOUTS = st.builds(
+    MapLayout, p=st.integers(1, 7), m=st.integers(1, 8), height=st.integers(1, 5), width=st.integers(1, 20),
+    channels=st.integers(1, 20), phases=st.integers(1, 4), base=st.integers(0, 100),
+)  # fmt: skip
+
+
+def _values(layout: MapLayout, seed: int) -> Any:
+    shape = (layout.height, layout.width, layout.channels)
+    return np.random.default_rng(seed).integers(-128, 128, shape).astype(np.int8)
+
+
+@settings(max_examples=200, deadline=None)
+@given(layout=LAYOUTS, seed=st.integers(0, 1000))
+def test_pack_and_unpack(layout: MapLayout, seed: int) -> None:
+    values = _values(layout, seed)
+    image = layout.pack(values)
+    assert image.shape == (layout.size, layout.p, layout.m) and image.dtype == np.uint8
+    assert (layout.unpack(image) == values).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(layout=LAYOUTS)
+def test_places(layout: MapLayout) -> None:
+    """The formula of the docstring, element by element; no place is used twice, gaps are 0."""
+    values = np.ones((layout.height, layout.width, layout.channels), np.int8)
+    image = layout.pack(values)
+    expected = np.zeros_like(image)
+    for y in range(layout.height):
+        for x in range(layout.width):
+            for c in range(layout.channels):
+                q, word = x // layout.phases, c // layout.m
+                address = (y * layout.words + word) * layout.line_words
+                address += x % layout.phases * layout.phase_words + q // layout.p
+                assert expected[address, q % layout.p, c % layout.m] == 0
+                expected[address, q % layout.p, c % layout.m] = 1
+    assert (image == expected).all()
+
+
+@given(layout=LAYOUTS)
+def test_phases_fill_the_width(layout: MapLayout) -> None:
+    widths = [layout.phase_width(phase) for phase in range(layout.phases)]
+    assert sum(max(width, 0) for width in widths) == layout.width
+    assert max(widths) <= layout.phase_words * layout.p
+    assert layout.size == layout.height * layout.words * layout.phases * layout.phase_words
+
+
+def test_wrong_values() -> None:
+    layout = MapLayout(p=2, m=2, height=2, width=3, channels=3)
+    with pytest.raises(ValueError, match="cannot be packed from int8 \\(2, 3, 2\\)"):
+        layout.pack(np.zeros((2, 3, 2), np.int8))
+    with pytest.raises(ValueError, match="cannot be packed from int16 \\(2, 3, 3\\)"):
+        layout.pack(np.zeros((2, 3, 3), np.int16))
+    with pytest.raises(ValueError, match="an image of \\(1, 2, 2\\) does not hold a map"):
+        layout.unpack(np.zeros((1, 2, 2), np.uint8))

@@ -1,0 +1,121 @@
+"""Tests of macaw.hw.config: every rule's sentence, the derived sizes, the identity."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import FrozenInstanceError, fields, replace
+from typing import Any
+
+import pytest
+
+from macaw.hw.config import EngineConfig
+from macaw.hw.errors import UserError
+
+BASE = EngineConfig(p=3, m=5, n=7)
+
+RANGES: dict[str, tuple[int, int]] = {
+    "p": (1, 64), "m": (1, 64), "n": (1, 64), "depth": (1, 64), "feature_depth": (2, 65536), "weight_depth": (2, 65536),
+    "program_depth": (4, 4096), "tap_depth": (2, 4096), "extent_width": (3, 12), "accumulator_width": (12, 32),
+    "multiplier_width": (8, 34), "requantizer_digit": (0, 8), "multiplier_latency": (2, 3),
+}  # fmt: skip
+
+CHANGED: dict[str, Any] = {
+    "p": 4, "m": 4, "n": 4, "depth": 2, "feature_depth": 2048, "weight_depth": 1024, "program_depth": 1024,
+    "tap_depth": 512, "extent_width": 9, "accumulator_width": 25, "multiplier_width": 28, "shifts": (18, 24, 30, 37),
+    "requantizer_digit": 4, "multiplier_latency": 2, "weight_memory": "spram", "pooling": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_ranges(name: str) -> None:
+    low, high = RANGES[name]
+    for value in (low, high):
+        changed: dict[str, Any] = {name: value}
+        assert getattr(replace(BASE, **changed), name) == value
+    wrongs: tuple[Any, ...] = (low - 1, high + 1, 2.5, "3", None, True)
+    for wrong in wrongs:
+        sentence = f"^Engine parameter {name} must be an integer from {low} to {high}, not {wrong!r}\\.$"
+        with pytest.raises(UserError, match=sentence):
+            replace(BASE, **{name: wrong})
+
+
+@pytest.mark.parametrize(
+    "shifts", [(1, 2, 3), (1, 2, 3, 4, 5), [1, 2, 3, 4], (4, 3, 2, 1), (1, 1, 2, 3), (0, 1, 2, 3), (1, 2, 3, 49), (1, 2, 3, 4.0)]
+)
+def test_shifts(shifts: Any) -> None:
+    with pytest.raises(UserError, match="shifts must be four different ascending integers from 1 to 48, not [\\[(]"):
+        replace(BASE, shifts=shifts)
+
+
+def test_choices() -> None:
+    with pytest.raises(UserError, match="weight_memory must be 'block' or 'spram', not 'sdram'"):
+        replace(BASE, weight_memory="sdram")
+    with pytest.raises(UserError, match="pooling must be true or false, not 1"):
+        EngineConfig.from_dict(BASE.to_dict() | {"pooling": 1})
+
+
+def test_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        BASE.p = 4  # type: ignore[misc]
+
+
+def test_dictionaries() -> None:
+    for config in (BASE, EngineConfig(**CHANGED)):
+        values = json.loads(json.dumps(config.to_dict()))
+        assert EngineConfig.from_dict(values) == config
+        assert EngineConfig.from_dict(values).identity == config.identity
+    assert EngineConfig.from_dict({"p": 3, "m": 5, "n": 7}) == BASE
+    with pytest.raises(UserError, match="^Unknown engine parameters: banks, lanes\\.$"):
+        EngineConfig.from_dict({"p": 1, "m": 1, "n": 1, "lanes": 2, "banks": 3})
+    with pytest.raises(UserError, match="^Missing engine parameters: m, n\\.$"):
+        EngineConfig.from_dict({"p": 1})
+    with pytest.raises(UserError, match="depth must be an integer from 1 to 64, not 0"):
+        EngineConfig.from_dict({"p": 1, "m": 1, "n": 1, "depth": 0})
+
+
+def test_identity() -> None:
+    assert set(CHANGED) == {field.name for field in fields(EngineConfig)}
+    identities = {BASE.identity} | {replace(BASE, **{name: value}).identity for name, value in CHANGED.items()}
+    assert len(identities) == len(CHANGED) + 1
+    assert all(0 < identity < 1 << 64 for identity in identities)
+    assert replace(BASE, p=4).identity != replace(BASE, m=4).identity
+    assert EngineConfig(p=3, m=5, n=7).identity == BASE.identity
+
+
+def test_identity_depends_on_the_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = BASE.identity
+    monkeypatch.setattr("macaw.hw.config.PROGRAM_FORMAT", 10**6)
+    assert BASE.identity != before
+
+
+@pytest.mark.parametrize(
+    ("values", "sizes"),
+    [
+        (
+            {"p": 3, "m": 5, "n": 7},
+            {"word_width": 40, "weight_width": 280, "bank_bits": 2, "feature_bits": 10, "weight_bits": 9, "slot_bits": 0,
+             "feature_segments": 2, "weight_segments": 9, "sum_width": 19, "lane_pitch": 1, "write_steps": 3,
+             "offset_width": 52, "parameter_width": 81, "parameter_words": 3, "pixel_interval": 3},
+        ),
+        (
+            {"p": 1, "m": 1, "n": 1, "accumulator_width": 12, "multiplier_width": 8, "shifts": (1, 2, 3, 15)},
+            {"word_width": 8, "weight_width": 8, "bank_bits": 0, "feature_segments": 1, "weight_segments": 1,
+             "sum_width": 16, "lane_pitch": 1, "write_steps": 1, "offset_width": 25, "parameter_words": 5,
+             "pixel_interval": 1},
+        ),
+        (
+            {"p": 4, "m": 8, "n": 4, "depth": 5, "requantizer_digit": 4, "tap_depth": 100, "program_depth": 100},
+            {"bank_bits": 2, "slot_bits": 3, "lane_pitch": 4, "write_steps": 1, "requantizer_steps": 7,
+             "requantizer_interval": 8, "pixel_interval": 8, "tap_bits": 7, "program_bits": 7},
+        ),
+        ({"p": 1, "m": 4, "n": 16}, {"write_steps": 4, "lane_pitch": 4, "pixel_interval": 4}),
+        ({"p": 1, "m": 6, "n": 4}, {"write_steps": 2, "lane_pitch": 2}),
+    ],
+)  # fmt: skip
+def test_sizes(values: dict[str, Any], sizes: dict[str, int]) -> None:
+    config = EngineConfig(**values)
+    assert {name: getattr(config, name) for name in sizes} == sizes
+
+
+def test_text() -> None:
+    assert str(BASE) == "3 x 5 x 7, depth 1"

@@ -1,0 +1,107 @@
+"""`macaw` from model to simulated board, and the same by the scripts behind it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from macaw import __version__
+from macaw.boards.catalog import BOARDS
+from macaw.scripts import bringup, generate, simulate
+
+
+def test_version_boards_help(macaw: Any) -> None:
+    assert macaw("--version").output.strip() == __version__
+    boards = macaw("boards")
+    assert boards.code == 0
+    for board in BOARDS.values():
+        assert board.name in boards.output and board.part in boards.output
+    assert macaw("--help").code == 0
+    for command in ("build", "verify", "run", "demo", "boards"):
+        assert macaw(command, "--help").code == 0
+
+
+def test_installed_command(tmp_path: Path) -> None:
+    command = shutil.which("macaw", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    assert command is not None
+    done = subprocess.run([command, "--version"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == __version__
+
+
+def test_verify_and_run(macaw: Any, small_build: Path, heldout: dict[str, Any], tmp_path: Path) -> None:
+    folder = tmp_path / "build"
+    shutil.copytree(small_build, folder)
+    inputs, outputs = tmp_path / "inputs.npz", tmp_path / "outputs.npz"
+    np.savez(inputs, image=heldout["image"][:5], labels=heldout["labels"][:5])
+
+    verified = macaw("verify", folder, "--inputs", inputs)
+    assert verified.code == 0, verified.errors
+    assert "5 real inputs" in verified.output and "differ" not in verified.output
+    result = json.loads((folder / "verify.json").read_text())
+    assert result["equal"] and result["inputs"] == 5 and result["accuracy"]["rtl"] == 1.0
+    assert result["cycles"] == result["predicted_cycles"] == json.loads((folder / "build.json").read_text())["cycles"]
+    assert json.loads((folder / "report.json").read_text())["verification"]["equal"]
+    assert "bit-exact" in (folder / "report.html").read_text()
+
+    ran = macaw("run", folder, "--simulate", "--inputs", inputs, "--limit", "2", "--save", outputs)
+    assert ran.code == 0, ran.errors
+    assert "every output equals the golden model" in ran.output and "simulated board" in ran.output
+    with np.load(outputs) as archive:
+        (values,) = archive.values()
+    assert values.shape == (2, 10) and np.array_equal(values, heldout["logits"][:2])
+
+
+def test_random_inputs(macaw: Any, small_build: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "build"
+    shutil.copytree(small_build, folder)
+    verified = macaw("verify", folder)
+    assert verified.code == 0 and "16 random inputs" in verified.output
+
+
+def test_wrong_hardware_is_found(macaw: Any, small_build: Path, tmp_path: Path) -> None:
+    """A core that computes something else fails the check: exit code 1, and the report says so."""
+    folder = tmp_path / "build"
+    shutil.copytree(small_build, folder, ignore=shutil.ignore_patterns("simulation"))
+    text = (folder / "core.v").read_text()
+    # The lowest bit of one lane's output is wrong.
+    start = text.index("module \\core.output.requantizer_0 ")
+    changed, count = re.subn(r"(\\output +<= )(\w+);", r"\1\2 ^ 8'd1;", text[start:], count=1)
+    assert count == 1
+    (folder / "core.v").write_text(text[:start] + changed)
+    macaw("verify", folder).refused(1, "Not equal: the RTL differs from the golden model in conv1")
+    assert not json.loads((folder / "verify.json").read_text())["equal"]
+    assert "verification failed" in (folder / "report.html").read_text()
+
+
+def test_scripts(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(tmp_path / "build")
+    words = [str(digits), "--board", "icebreaker", "--array", "1,2,2", "-o", folder]
+    assert generate.main(words) == 0
+    for script in (simulate, bringup):
+        with pytest.raises(SystemExit) as ended:
+            script.main(["--help"])
+        assert ended.value.code == 0
+    assert generate.main([*words[:-1], str(digits)]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_demo(macaw: Any, tmp_path: Path) -> None:
+    """Everything but place and route; all 360 digits through the RTL."""
+    folder = tmp_path / "demo"
+    done = macaw("demo", "--no-route", "-o", folder)
+    assert done.code == 0, done.errors
+    result = json.loads((folder / "verify.json").read_text())
+    assert result["inputs"] == 360 and result["equal"] and result["reference"] == "ONNX Runtime"
+    assert all(row["rtl_differences"] == 0 and row["reference_differences"] == 0 for row in result["rows"])
+    assert len({result["accuracy"][name] for name in ("reference", "golden", "rtl")}) == 1
+    assert result["accuracy"]["rtl"] >= 0.97
+    assert "It works." in done.output and "360 real digits" in done.output

@@ -1,0 +1,36 @@
+"""The regression script: what it starts and what its exit code says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from macaw.scripts import regress
+
+
+def test_nothing_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        regress.main([])
+    assert ended.value.code == 2 and "--full, --random N, or both" in capsys.readouterr().err
+
+
+def test_not_in_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert regress.main(["--full"]) == 2
+    assert "run it from the root of a checkout" in capsys.readouterr().err
+
+
+def test_failing_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "tests" / "scripts").mkdir(parents=True)
+    (tmp_path / "tests" / "test_it.py").write_text("def test_it():\n    assert False\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = slow\n")
+    monkeypatch.chdir(tmp_path)
+    assert regress.main(["--full", "--workers", "0"]) == 1
+    assert "exit code 1" in capsys.readouterr().err
+
+
+def test_random_networks(capsys: pytest.CaptureFixture[str]) -> None:
+    assert regress.main(["--random", "1", "--networks", "2", "--seed", "77"]) == 0
+    output = capsys.readouterr().out
+    assert "seeds 77 to 77" in output and output.count("seed 77:") == 2
