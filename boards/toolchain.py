@@ -170,7 +170,9 @@ def place_and_route(
             tool,
             [
                 "--quiet", "--log", log, *board.nextpnr_arguments, "--json", f"{_NAME}.json", "--seed", str(seed),
-                "--report", report_path.name, "--timing-allow-fail", *arguments,
+                "--report", report_path.name, "--timing-allow-fail",
+                # Router 1 can spend minutes on the last hundred arcs of a full array.
+                *(["--router", "router2"] if board.family is Family.ECP5 else []), *arguments,
             ],
             folder, log, _placement_observer(progress),
         )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ..hw.config import EngineConfig
-from ..hw.control.descriptor import GROUP_WIDTH, descriptor_words
+from ..hw.control.descriptor import descriptor_words
 from ..hw.errors import UserError
 from ..hw.primitives.target import Family
 from ..sim.cost.cycles import LayerCycles, layer_cycles, program_cycles
@@ -19,6 +19,7 @@ from .requantize import CertifiedRequantization, requantize, requantizer_paramet
 
 __all__ = ["Candidate", "Compilation", "choose_array", "compile_graph", "size_engine"]
 
+_MOST_GROUPS = 4096
 _P = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16)
 _M = (1, 2, 4, 8, 16, 32)
 _N = (1, 2, 4, 8, 16)
@@ -90,6 +91,7 @@ def size_engine(
         feature_depth=min(_round_up(plan.feature_words, 512 if ecp5 else 256), 65536),
         tap_depth=_round_up(plan.tap_count, 512 if ecp5 else 256),
         extent_width=extent_width,
+        group_width=max(plan.most_groups - 1, 1).bit_length(),
         accumulator_width=max(accumulator_width, 12),
         multiplier_width=requantizer[0],
         shifts=requantizer[1],
@@ -183,10 +185,10 @@ def _legal(graph: Graph, array: tuple[int, int, int]) -> None:
     for node in graph.nodes:
         groups = -(-graph.tensors[node.output].shape[2] // array[2])
         words = -(-graph.tensors[node.input].shape[2] // array[1])
-        if max(groups, words) > 1 << GROUP_WIDTH:
+        if max(groups, words) > _MOST_GROUPS:
             raise UserError(
                 f"Node {node.name!r} has {max(groups, words)} channel groups with --array {','.join(map(str, array))}; an "
-                f"engine counts to {1 << GROUP_WIDTH}: choose a larger m or n."
+                f"engine counts to {_MOST_GROUPS}: choose a larger m or n."
             )
 
 

@@ -47,6 +47,11 @@ class NetworkPlan:
         return sum(len(plan.runs) for plan in self.layers)
 
     @property
+    def most_groups(self) -> int:
+        """The most output groups, or words in a pixel, of any layer."""
+        return max(max(run.groups, run.words, run.period) for plan in self.layers for run in plan.runs)
+
+    @property
     def extent(self) -> int:
         """The largest row or column number that the engine meets, padding and the last pixel group included."""
         p = self.layers[0].input.p

@@ -47,6 +47,8 @@ class EngineConfig:
         Entries of the tap memory: one for each kernel position of each layer with its own geometry.
     extent_width : int, 3..12
         Bits of a row or column number; maps are at most ``2**extent_width - 1`` high and wide.
+    group_width : int, 1..12
+        Bits of a count of output groups or of words in a pixel, minus one.
     accumulator_width : int, 12..32
         Bits of an accumulator, two's complement. The compiler derives it from the weights' worst case.
     multiplier_width : int, 8..34
@@ -73,6 +75,7 @@ class EngineConfig:
     program_depth: int = 512
     tap_depth: int = 256
     extent_width: int = 8
+    group_width: int = 11
     accumulator_width: int = 24
     multiplier_width: int = 27
     shifts: tuple[int, int, int, int] = (18, 24, 30, 36)
@@ -84,7 +87,7 @@ class EngineConfig:
     def __post_init__(self) -> None:
         ranges = {
             "p": (1, 64), "m": (1, 64), "n": (1, 64), "depth": (1, 64), "feature_depth": (2, 65536),
-            "weight_depth": (2, 65536), "program_depth": (4, 4096), "tap_depth": (2, 4096), "extent_width": (3, 12),
+            "weight_depth": (2, 65536), "program_depth": (4, 4096), "tap_depth": (2, 4096), "extent_width": (3, 12), "group_width": (1, 12),
             "accumulator_width": (12, 32), "multiplier_width": (8, 34), "requantizer_digit": (0, 8),
             "multiplier_latency": (2, 3),
         }  # fmt: skip

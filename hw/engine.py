@@ -76,7 +76,8 @@ class Engine(wiring.Component):
         m.submodules.drain = drain = DrainGenerator(config)
         connect(m, flipped(self.port), host.port)
         layer = sequencer.layer
-        pooling = layer.operation == Operation.MAX_POOL
+        pooling = Signal(reset_less=True)
+        m.d.sync += pooling.eq(layer.operation == Operation.MAX_POOL)
         m.d.comb += [
             self.busy.eq(sequencer.busy),
             self.error.eq(sequencer.error != CoreError.NONE),
@@ -146,7 +147,7 @@ class Engine(wiring.Component):
             m.d.comb += [features.address.eq(host.feature_address), features.bank.eq(host.feature_bank)]
         m.d.comb += [
             Cat(*selector.words).eq(Cat(*features.words)),
-            selector.bank.eq(delay(m, features.bank, FeatureBuffer.latency, "bank")[-1]),
+            selector.bank.eq(delay(m, features.bank, FeatureBuffer.latency - 1, "bank")[-1]),
             selector.inside.eq(delay(m, inside, timing.window - 1 - (timing.address + 2), "inside")[-1]),
             selector.pad.eq(layer.pad),
             host.feature_word.eq(selector.rotated),
@@ -165,30 +166,29 @@ class Engine(wiring.Component):
         # Array and accumulation; control travels beside the data.
         m.submodules.array = array = MacArray(config)
         m.submodules.accumulation = accumulation = AccumulationBuffer(config)
-        multiply = steps.step.valid & ~pooling
-        valid = delay(m, steps.step.valid, timing.window, "valid", reset_less=False)
-        last = delay(m, steps.step.last, timing.sums, "last")
+        valid = delay(m, steps.step.valid, timing.sums - 1, "valid", reset_less=False)
+        last = delay(m, steps.step.last, timing.sums - 1, "last")
         m.d.comb += [
             Cat(*array.windows).eq(Cat(*selector.windows)),
             Cat(*array.weights).eq(Cat(*weights.rows)),
             Cat(*accumulation.sums).eq(Cat(*array.sums)),
-            accumulation.valid.eq(delay(m, multiply, timing.sums, "multiply", reset_less=False)[-1]),
+            accumulation.valid.eq(valid[timing.sums - 1] & ~pooling),
             accumulation.last.eq(last[-1]),
-            accumulation.slot.eq(delay(m, steps.step.slot, timing.sums, "slot")[-1]),
+            accumulation.slot.eq(delay(m, steps.step.slot, timing.sums - 1, "slot")[-1]),
         ]
 
         # Finished pixels: out of the accumulation buffer, through the output stage, into a word.
         m.submodules.output = output = OutputStage(config)
-        event = delay(m, drain.event, timing.accumulators, "event")
+        pixel = delay(m, drain.event.pixel, timing.sums, "pixel")
         event_valid = delay(m, drain.event.valid, timing.outputs, "event_valid", reset_less=False)
         row_end = delay(m, drain.event.row_end, timing.outputs, "row_end")
         map_end = delay(m, drain.event.map_end, timing.outputs, "map_end")
         m.d.comb += [
-            accumulation.drain_slot.eq(event[timing.sums].slot),
-            accumulation.drain_pixel.eq(event[timing.sums].pixel),
+            accumulation.drain_slot.eq(delay(m, drain.event.slot, timing.sums, "slot_out")[-1]),
+            accumulation.drain_pixel.eq(pixel[timing.sums]),
             Cat(*output.rows).eq(Cat(*weights.rows)),
-            output.load.eq(delay(m, steps.step.parameters, timing.window, "parameters", reset_less=False)[-1]),
-            output.loaded.eq(delay(m, steps.step.parameters_last, timing.window, "parameters_last")[-1]),
+            output.load.eq(delay(m, steps.step.parameters, timing.window - 1, "parameters", reset_less=False)[-1]),
+            output.loaded.eq(delay(m, steps.step.parameters_last, timing.window - 1, "parameters_last")[-1]),
             output.valid.eq(event_valid[timing.accumulators] & ~pooling),
             output.group_end.eq(map_end[timing.accumulators]),
             Cat(*output.accumulators).eq(Cat(*accumulation.accumulators)),
@@ -218,9 +218,9 @@ class Engine(wiring.Component):
             m.submodules.pool = pool = MaxPoolArray(config)
             m.d.comb += [
                 Cat(*pool.windows).eq(Cat(*selector.windows)),
-                pool.valid.eq(valid[timing.window] & pooling),
-                pool.last.eq(last[timing.window]),
-                pool.pixel.eq(event[timing.pool_select].pixel),
+                pool.valid.eq(valid[timing.window - 1] & pooling),
+                pool.last.eq(last[timing.window - 1]),
+                pool.pixel.eq(pixel[timing.pool_select]),
             ]
             with m.If(pooling):
                 m.d.comb += [
@@ -232,35 +232,33 @@ class Engine(wiring.Component):
                 ]
 
         # The feature buffer's write port: the engine first, the host in its gaps.
-        engine_write = Signal()
         write_address = Signal(config.feature_bits, reset_less=True)
         write_bank = Signal(range(config.p), reset_less=True)
         write_word = Signal(config.word_width, reset_less=True)
-        write_mask = Signal(config.m, reset_less=True)
-        m.d.sync += [
-            engine_write.eq(write.enable),
-            write_address.eq(write.address),
-            write_bank.eq(write.bank),
-            write_word.eq(word),
-            write_mask.eq(mask),
-        ]
+        write_mask = Signal(config.m)
         host_word = host.write_data.replicate(config.feature_segments)[: config.word_width]
         host_mask = Cat(enable.replicate(4) for enable in host.feature_write)[: config.m]
+        m.d.sync += [
+            write_address.eq(Mux(write.enable, write.address, host.feature_address)),
+            write_bank.eq(Mux(write.enable, write.bank, host.feature_bank)),
+            write_word.eq(Mux(write.enable, word, host_word)),
+            write_mask.eq(Mux(write.enable, mask, host_mask)),
+        ]
         m.d.comb += [
-            host.feature_free.eq(~engine_write),
-            features.write_address.eq(Mux(engine_write, write_address, host.feature_address)),
-            features.write_bank.eq(Mux(engine_write, write_bank, host.feature_bank)),
-            features.write_data.eq(Mux(engine_write, write_word, host_word)),
-            features.write_enable.eq(Mux(engine_write, write_mask, host_mask)),
+            host.feature_free.eq(~write.enable),
+            features.write_address.eq(write_address),
+            features.write_bank.eq(write_bank),
+            features.write_data.eq(write_word),
+            features.write_enable.eq(write_mask),
         ]
         return m
 
     def _registers(self, m: Module, host: HostAccess, sequencer: Sequencer, steps: StepGenerator) -> None:
         config = self.config
         limit = Signal(16)
-        scratch = Signal(32)
+        scratch = Signal(8)
         cycles = Signal(32)
-        stalls = Signal(32)
+        stalls = Signal(24)
         status = Signal(32)
         m.d.comb += [
             sequencer.limit.eq(limit),

@@ -47,8 +47,8 @@ _PRODUCTS = (
 )  # fmt: skip
 """What a build makes that could be taken for its result: nothing else in the folder is ever removed."""
 
-_LINK_LUTS = {Family.ECP5: 900, Family.ICE40: 900, Family.ICE40UP: 900}
-_USABLE_LUTS = {Family.ECP5: 0.75, Family.ICE40: 0.85, Family.ICE40UP: 0.85}
+_LINK_LUTS = {Family.ECP5: 800, Family.ICE40: 780, Family.ICE40UP: 780}
+_USABLE_LUTS = {Family.ECP5: 0.75, Family.ICE40: 0.95, Family.ICE40UP: 0.95}
 
 
 def board_budget(board: Board) -> Budget:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from .. import __version__
@@ -108,21 +109,21 @@ def _demo(
 @app.command("boards")
 def _boards() -> None:
     """The boards that Macaw builds for."""
-    table = Table()
-    for heading in ("board", "device", "LUTs", "block RAM", "multipliers", "clock", "serial"):
-        table.add_column(heading, justify="left" if heading in ("board", "device") else "right")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("board", "device", "LUTs", "RAM", "DSP", "clock", "serial"):
+        table.add_column(heading, justify="left" if heading in ("board", "device") else "right", no_wrap=True)
     for board in BOARDS.values():
         capacity = board.capacity
         clock_hz = board.clock_hz()
+        kib = capacity.block_rams * capacity.block_ram_bits // 8192 + 32 * capacity.single_port_rams
         table.add_row(
-            f"{board.name}\n[dim]{board.title}[/]",
+            board.name,
             board.part,
             f"{capacity.luts:,}",
-            f"{capacity.block_rams * capacity.block_ram_bits // 8192:,} KiB"
-            + (f"\n+ {capacity.single_port_rams * 32} KiB SPRAM" if capacity.single_port_rams else ""),
+            f"{kib:,} KiB",
             f"{capacity.multipliers}",
             f"{clock_hz / 1e6:g} MHz",
-            f"{board.baud(clock_hz):,} baud",
+            f"{board.baud(clock_hz) / 1e6:g} Mbaud",
         )
     CONSOLE.print(table)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..compiler.onnx_import import import_onnx
 from ..hw.errors import CheckFailed
+from .background import Background
 from .bringup import run_build, show_run
 from .console import CONSOLE, stages
 from .generate import generate
@@ -35,9 +36,10 @@ def demo(folder: Path, board: str, *, route: bool = True) -> None:
     CONSOLE.print("A network that reads handwritten digits, from ONNX to a board.")
     with stages() as progress:
         build = generate(model, board, folder, progress=progress)
-        result = verify_build(build, inputs, progress=progress)
-        run = run_build(build, None, inputs.first(_RUN_INPUTS), progress=progress)
-        implementation = synthesize_build(build, seed=1, progress=progress) if route else None
+        with Background(lambda report: synthesize_build(build, seed=1, progress=report) if route else None, progress) as job:
+            result = verify_build(build, inputs, progress=progress)
+            run = run_build(build, None, inputs.first(_RUN_INPUTS), progress=progress)
+            implementation = job.result()
     show_verification(result)
     show_run(run)
     if not result.equal or run.differences:

@@ -25,7 +25,7 @@ from ..sim.golden_network import GoldenNetwork
 from ..sim.random_network import random_engine, random_graph
 from .console import CONSOLE, run_command
 
-__all__ = ["Outcome", "main", "run_engine"]
+__all__ = ["Outcome", "main", "run_engine", "run_network"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,8 @@ def _describe(graph: Graph) -> str:
     return "; ".join(parts)
 
 
-def _run_network(core: CoreSimulation, config: EngineConfig, graph: Graph, generator: np.random.Generator) -> Outcome:
+def run_network(core: CoreSimulation, config: EngineConfig, graph: Graph, generator: np.random.Generator) -> Outcome:
+    """Runs ``graph`` on a random input, layer by layer and as a whole. Raises CheckFailed at the first difference."""
     certified = requantize(graph, config)
     plan = plan_network(graph, config.p, config.m, config.n)
     zero_points = {name: tensor.zero_point for name, tensor in graph.tensors.items()}
@@ -89,7 +90,7 @@ def run_engine(seed: int, folder: Path, *, networks: int, largest: int = 6) -> I
     write_verilog(Engine(config), folder / "core.v", name="core")
     with CoreSimulation(folder / "core.v", folder) as core:
         for _ in range(networks):
-            yield _run_network(core, config, random_graph(generator), generator)
+            yield run_network(core, config, random_graph(generator), generator)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

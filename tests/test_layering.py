@@ -82,7 +82,9 @@ def test_hardware_does_not_depend_on_test_tools() -> None:
 def test_the_checks_can_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
     (tmp_path / "hw" / "bus").mkdir(parents=True)
-    text = "from ... import sim\nfrom ...sim import b\nimport macaw.sim.c\nfrom ..x import sim\nimport macaw.sim.cost.d\n"
+    text = (
+        "from ... import sim\nfrom ...sim import b\nimport macaw.sim.c\nfrom ..x import sim\nimport macaw.sim.cost.d\n"
+    )
     (tmp_path / "hw" / "bus" / "a.py").write_text(text)
     assert violations(tmp_path / "hw", ("sim",), ASKED) == [
         "hw/bus/a.py:1 imports macaw.sim",

@@ -34,7 +34,6 @@ def test_no_module_in_the_root() -> None:
     assert [path.name for path in ROOT.glob("*.py")] == ["__init__.py"]
 
 
-
 def test_no_data_file_is_left_behind() -> None:
     """Every file that is no Python in a package, except documents, matches a pattern."""
     listed = {

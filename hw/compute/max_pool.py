@@ -9,6 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import EngineConfig
+from ..control.delay import copies
 
 __all__ = ["MaxPoolArray"]
 
@@ -25,12 +26,12 @@ class MaxPoolArray(wiring.Component):
     -------
     windows : In(8 * m).array(p)
     valid, last : In(1)
-        A step takes part when ``valid``; ``last`` moves the maximum to the held half and starts a new one.
+        Given one cycle before their windows. A step takes part when ``valid``; ``last`` moves the maximum to the held half and starts a new one.
     pixel : In(range(p))
     word : Out(8 * m)
         The held maximum of window ``pixel``.
 
-    **Timing.** ``windows``, ``valid``, ``last`` in cycle t: the held half shows the result from cycle t + 1.
+    **Timing.** ``valid``, ``last`` in cycle t - 1 and ``windows`` in cycle t: the held half shows the result from cycle t + 1.
     ``pixel`` in cycle t selects ``word`` in cycle t + 1. The held half stays until the next ``last``.
 
     **Reset.** A new maximum starts; the held half is not reset.
@@ -61,6 +62,8 @@ class MaxPoolArray(wiring.Component):
         config = self.config
         lowest = int.from_bytes(b"\x80" * config.m)
         held = [Signal(config.word_width, name=f"held_{i}", reset_less=True) for i in range(config.p)]
+        valid = copies(m, self.valid & ~self.last, config.p, "valid", reset_less=False)
+        last = copies(m, self.valid & self.last, config.p, "last", reset_less=False)
         for i in range(config.p):
             running = Signal(config.word_width, name=f"running_{i}", init=lowest)
             larger = Signal(config.word_width, name=f"larger_{i}")
@@ -69,9 +72,9 @@ class MaxPoolArray(wiring.Component):
                 new = self.windows[i].word_select(k, 8)
                 keep = old.as_signed() > new.as_signed()
                 m.d.comb += larger.word_select(k, 8).eq(Mux(keep, old, new))
-            with m.If(self.valid & self.last):
+            with m.If(last[i]):
                 m.d.sync += [held[i].eq(larger), running.eq(lowest)]
-            with m.Elif(self.valid):
+            with m.Elif(valid[i]):
                 m.d.sync += running.eq(larger)
         with m.Switch(self.pixel):
             for i in range(config.p):

@@ -15,10 +15,7 @@ if TYPE_CHECKING:  # Amaranth's enumerations as a type checker understands them
 else:
     from amaranth.lib import enum
 
-__all__ = ["GROUP_WIDTH", "STRIDE_WIDTH", "Operation", "decode", "descriptor_layout", "descriptor_words", "encode", "tap_layout"]
-
-GROUP_WIDTH = 11
-"""Bits of a count of output groups or of words in a pixel."""
+__all__ = ["STRIDE_WIDTH", "Operation", "decode", "descriptor_layout", "descriptor_words", "encode", "tap_layout"]
 
 STRIDE_WIDTH = 4
 """Bits of a stride."""
@@ -68,7 +65,7 @@ def descriptor_layout(config: EngineConfig) -> data.StructLayout:
     ====================  ==========================================================================================
     """
     feature = unsigned(config.feature_bits)
-    group = unsigned(GROUP_WIDTH)
+    group = unsigned(config.group_width)
     extent = unsigned(config.extent_width)
     return data.StructLayout(
         {

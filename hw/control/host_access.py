@@ -148,9 +148,11 @@ class HostAccess(wiring.Component):
                 answer(Status.BUSY)
             with m.Else():
                 for s in range(len(enable)):
-                    m.d.comb += enable[s].eq(segment == s)
+                    m.d.sync += enable[s].eq(segment == s)
                 answer(Status.OK)
 
+        # The memories are far away: their enables come from registers, while the request stays.
+        m.d.sync += [self.program_write.eq(0), self.tap_write.eq(0), self.weight_write.eq(0)]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.port.request.ready.eq(1)

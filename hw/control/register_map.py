@@ -53,9 +53,9 @@ class Register(enum.Enum, shape=4):
     STATUS = 6
     #: read: cycles from start to done, pauses not counted
     CYCLES = 7
-    #: read: cycles in which the sequencer waited for the drain
+    #: read: cycles in which the step generator waited, modulo 2**24
     STALLS = 8
-    #: read and write: no function; for the bring-up
+    #: read and write: 8 bits without function, for the bring-up
     SCRATCH = 9
     #: read: clock frequency in Hz that the board top was built for; 0 if unknown
     CLOCK = 10

@@ -9,7 +9,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import EngineConfig
-from .descriptor import GROUP_WIDTH, Operation, descriptor_layout
+from .descriptor import Operation, descriptor_layout
 
 __all__ = ["StepGenerator", "step_layout"]
 
@@ -151,7 +151,7 @@ class StepGenerator(wiring.Component):
         # Kernel position and input word.
         tap = Signal(config.tap_bits, reset_less=True)
         taps_left = Signal(config.tap_bits, reset_less=True)
-        words_left = Signal(GROUP_WIDTH, reset_less=True)
+        words_left = Signal(config.group_width, reset_less=True)
         word = Signal(config.feature_bits, reset_less=True)
         word_last = Signal(reset_less=True)  # words_left is 0
         tap_last = Signal(reset_less=True)  # taps_left is 0
@@ -159,8 +159,8 @@ class StepGenerator(wiring.Component):
         m.d.comb += phase_last.eq(word_last & tap_last)
 
         # Output group, weights, accumulation slot.
-        groups_left = Signal(GROUP_WIDTH, reset_less=True)
-        period_left = Signal(GROUP_WIDTH, reset_less=True)
+        groups_left = Signal(config.group_width, reset_less=True)
+        period_left = Signal(config.group_width, reset_less=True)
         weight = Signal(config.weight_bits, reset_less=True)
         group_weight = Signal(config.weight_bits, reset_less=True)
         slot = Signal(config.slot_bits, reset_less=True)

@@ -9,6 +9,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import EngineConfig
+from ..control.delay import copies
 from ..primitives.target import Family, family_of
 
 __all__ = ["AccumulationBuffer"]
@@ -29,15 +30,15 @@ class AccumulationBuffer(wiring.Component):
     -------
     sums : In(signed(sum_width)).array(p * n)
     valid, last : In(1), slot : In(range(depth))
-        One step: which pixel group, whether it ends its sum. Sums wrap at ``accumulator_width`` bits; the
+        Given one cycle before their sums. One step: which pixel group, whether it ends its sum. Sums wrap at ``accumulator_width`` bits; the
         compiler proves that they do not.
     drain_slot : In(range(depth)), drain_pixel : In(range(p))
         Which finished sums to show.
     accumulators : Out(signed(accumulator_width)).array(n)
         The n sums of that pixel.
 
-    **Timing.** A step every cycle, any slot order. ``last`` in cycle t: the drain half holds the slot's sums from cycle
-    t + 1 until the slot's next ``last``. ``drain_slot`` and ``drain_pixel`` in cycle t give ``accumulators`` in cycle t + 1.
+    **Timing.** A step every cycle, any slot order. ``last`` in cycle t - 1: the drain half holds the slot's sums from
+    cycle t + 1 until the slot's next ``last``. ``drain_slot`` and ``drain_pixel`` in cycle t give ``accumulators`` in cycle t + 1.
 
     **Reset.** All sums start at 0; the drain half is not reset.
     """
@@ -78,22 +79,29 @@ class AccumulationBuffer(wiring.Component):
         drained = Signal(width * count)
         if config.depth == 1:
             # The register's own synchronous reset clears a finished sum: no multiplexer in front of the adder.
-            running = Signal(width * count)
-            held = Signal(width * count, reset_less=True)
-            m.d.comb += [old.eq(running), drained.eq(held)]
-            with m.If(self.valid & self.last):
-                m.d.sync += [running.eq(0), held.eq(new)]
-            with m.Elif(self.valid):
-                m.d.sync += running.eq(new)
+            valid = copies(m, self.valid & ~self.last, config.p, "valid", reset_less=False)
+            last = copies(m, self.valid & self.last, config.p, "last", reset_less=False)
+            for i in range(config.p):
+                part = width * config.n
+                running = Signal(part, name=f"running_{i}")
+                held = Signal(part, name=f"held_{i}", reset_less=True)
+                m.d.comb += [old.word_select(i, part).eq(running), drained.word_select(i, part).eq(held)]
+                with m.If(last[i]):
+                    m.d.sync += [running.eq(0), held.eq(new.word_select(i, part))]
+                with m.Elif(valid[i]):
+                    m.d.sync += running.eq(new.word_select(i, part))
         else:
+            valid, last = Signal(), Signal(reset_less=True)
+            slot = Signal.like(self.slot, reset_less=True)
+            m.d.sync += [valid.eq(self.valid), last.eq(self.last), slot.eq(self.slot)]
             started = Signal(config.depth)
-            with m.If(self.valid):
-                m.d.sync += started.bit_select(self.slot, 1).eq(~self.last)
+            with m.If(valid):
+                m.d.sync += started.bit_select(slot, 1).eq(~last)
             partial = Signal(width * count)
-            m.d.comb += old.eq(Mux(started.bit_select(self.slot, 1), partial, 0))
+            m.d.comb += old.eq(Mux(started.bit_select(slot, 1), partial, 0))
             halves = {
-                "accumulate": (self.slot, partial, self.valid),
-                "drain": (self.drain_slot, drained, self.valid & self.last),
+                "accumulate": (slot, partial, valid),
+                "drain": (self.drain_slot, drained, valid & last),
             }
             for name, (read_address, read_data, enable) in halves.items():
                 # An iCE40 has no RAM with an asynchronous read port: there it becomes registers.
@@ -105,7 +113,7 @@ class AccumulationBuffer(wiring.Component):
                 m.d.comb += [
                     read.addr.eq(read_address),
                     read_data.eq(read.data),
-                    write.addr.eq(self.slot),
+                    write.addr.eq(slot),
                     write.data.eq(new),
                     write.en.eq(enable),
                 ]

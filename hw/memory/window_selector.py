@@ -9,6 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import EngineConfig
+from ..control.delay import copies
 
 __all__ = ["WindowSelector"]
 
@@ -31,16 +32,16 @@ class WindowSelector(wiring.Component):
     words : In(8 * m).array(p)
         What the banks of the feature buffer hold.
     bank : In(range(p))
-        Bank of the window's first pixel.
+        Bank of the window's first pixel; given one cycle before ``words``.
     inside : In(p)
-        Bit i: pixel i lies inside the map. Given ``latency - 1`` cycles after ``words`` and ``bank``.
+        Bit i: pixel i lies inside the map. Given ``latency - 1`` cycles after ``words``.
     pad : In(8)
         Value of the padding, given with ``inside``: the zero point, or -128 for max pooling.
     rotated : Out(8 * m)
         The unmasked word of pixel 0, ``latency - 1`` cycles after ``words`` (the host reads through it).
     windows : Out(8 * m).array(p)
 
-    **Timing.** ``words`` and ``bank`` in cycle t give ``windows`` in cycle t + ``latency``, which is ``ceil_log2(p) + 1``; a window
+    **Timing.** ``bank`` in cycle t - 1 and ``words`` in cycle t give ``windows`` in cycle t + ``latency``, which is ``ceil_log2(p) + 1``; a window
     every cycle.
 
     **Reset.** Registers are not reset.
@@ -76,14 +77,15 @@ class WindowSelector(wiring.Component):
         m = Module()
         config = self.config
         words = list(self.words)
-        bank: Any = self.bank
+        # Each pixel has its own copy of the bank number: one alone would drive every multiplexer.
+        banks = copies(m, self.bank, config.p, "bank")
         for bit in range(config.bank_bits):
             stage = [Signal(config.word_width, name=f"rotated_{bit}_{i}", reset_less=True) for i in range(config.p)]
+            following = []
             for i in range(config.p):
-                m.d.sync += stage[i].eq(Mux(bank[0], words[(i + (1 << bit)) % config.p], words[i]))
-            rest = Signal(max(len(bank) - 1, 1), name=f"bank_{bit}", reset_less=True)
-            m.d.sync += rest.eq(bank[1:])
-            words, bank = stage, rest
+                m.d.sync += stage[i].eq(Mux(banks[i][bit], words[(i + (1 << bit)) % config.p], words[i]))
+                following += copies(m, banks[i], 1, f"bank_{bit}_{i}") if bit + 1 < config.bank_bits else []
+            words, banks = stage, following
         for i in range(config.p):
             m.d.sync += self.windows[i].eq(Mux(self.inside[i], words[i], self.pad.replicate(config.m)))
         m.d.comb += self.rotated.eq(words[0])

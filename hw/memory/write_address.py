@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import EngineConfig
-from ..control.descriptor import GROUP_WIDTH, STRIDE_WIDTH, Operation, descriptor_layout
+from ..control.descriptor import STRIDE_WIDTH, Operation, descriptor_layout
 
 __all__ = ["WriteAddress"]
 
@@ -83,7 +83,7 @@ class WriteAddress(wiring.Component):
         bank = Signal(range(config.p), reset_less=True)
         phase = Signal(STRIDE_WIDTH, reset_less=True)
         offset = Signal(range(config.m), reset_less=True)
-        groups_left = Signal(GROUP_WIDTH, reset_less=True)
+        groups_left = Signal(config.group_width, reset_less=True)
 
         wrapped = Signal()
         next_base = Signal(config.feature_bits)

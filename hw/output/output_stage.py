@@ -9,6 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import EngineConfig
+from ..control.delay import copies
 from .parameter_store import ParameterStore
 from .requantizer import Requantizer
 
@@ -18,7 +19,7 @@ __all__ = ["OutputStage"]
 class OutputStage(wiring.Component):
     """n lanes of :class:`ParameterStore` and :class:`Requantizer`, and the exchange of their parameters.
 
-    The parameters of the first output group of a layer go to use in the cycle after they are loaded; those of each
+    The parameters of the first output group of a layer go to use two cycles after they are loaded; those of each
     following group wait until the group before has left the lanes.
 
     Parameters
@@ -28,7 +29,8 @@ class OutputStage(wiring.Component):
     Members
     -------
     rows : In(8 * m).array(n), load : In(1), loaded : In(1)
-        Parameter rows from the weight buffer; ``loaded`` marks a group's last row.
+        Parameter rows from the weight buffer; ``loaded`` marks a group's last row. ``load`` and ``loaded`` are given one
+        cycle before the row.
     valid : In(1), group_end : In(1), accumulators : In(signed(accumulator_width)).array(n)
         One pixel, at most one every ``config.pixel_interval`` cycles, the first of a group at least two cycles after its
         ``loaded``; ``group_end`` marks the last pixel of an output group, and the next group's first pixel comes at
@@ -88,25 +90,31 @@ class OutputStage(wiring.Component):
         m = Module()
         config = self.config
 
+        # The last stage is the exchange itself: it begins to act one cycle before ``exchanged``.
         ended = self.group_end & self.valid
         for stage in range(self.gap):
+            if stage == self.gap - 1:
+                ending = ended
             following = Signal(name=f"group_end_{stage + 1}")
             m.d.sync += following.eq(ended)
             ended = following
         m.d.comb += self.exchanged.eq(ended)
 
         # One set of parameters in use, one waiting.
+        load = copies(m, self.load, config.n, "load", reset_less=False)
+        arriving = Signal()
+        arrived = Signal()
+        m.d.sync += [arriving.eq(self.load & self.loaded), arrived.eq(arriving)]
         in_use = Signal()
         waiting = Signal()
         exchange = Signal()
-        arrived = Signal()
-        m.d.sync += arrived.eq(self.load & self.loaded)
-        with m.If(ended | ~in_use):
+        with m.If(ending | ~in_use):
             m.d.comb += exchange.eq(waiting | arrived)
             m.d.sync += in_use.eq(exchange)
             m.d.sync += waiting.eq(0)
         with m.Elif(arrived):
             m.d.sync += waiting.eq(1)
+        exchanges = copies(m, exchange, config.n, "exchange", reset_less=False)
 
         for lane in range(config.n):
             store = ParameterStore(config)
@@ -115,8 +123,8 @@ class OutputStage(wiring.Component):
             m.submodules[f"requantizer_{lane}"] = requantizer
             m.d.comb += [
                 store.row.eq(self.rows[lane]),
-                store.load.eq(self.load),
-                store.exchange.eq(exchange),
+                store.load.eq(load[lane]),
+                store.exchange.eq(exchanges[lane]),
                 requantizer.valid.eq(self.valid),
                 requantizer.accumulator.eq(self.accumulators[lane]),
                 requantizer.multiplier.eq(store.multiplier),

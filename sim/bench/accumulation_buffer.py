@@ -18,7 +18,9 @@ def _slots(order: str, depth: int, chance: random.Random) -> Iterator[int]:
     slot = 0
     while True:
         yield slot
-        slot = (slot + 1) % depth if order == "up" else (slot - 1) % depth if order == "down" else chance.randrange(depth)
+        slot = (
+            (slot + 1) % depth if order == "up" else (slot - 1) % depth if order == "down" else chance.randrange(depth)
+        )
 
 
 @cocotb.test()

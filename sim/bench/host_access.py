@@ -70,7 +70,9 @@ class _Core:
                 self.log.append(("feature", (*place, segment), data))
         # A word is there only once its address has been stable for the stated time.
         late = unit.told["feature_latency"]
-        self._line = [*self._line, self.feature(*place) if place[0] < unit.told["model"]["feature_depth"] else 0][-late:]
+        self._line = [*self._line, self.feature(*place) if place[0] < unit.told["model"]["feature_depth"] else 0][
+            -late:
+        ]
         unit.drive(feature_word=self._line[0] if len(self._line) == late else 0)
 
     async def request(self, address: int, write: bool, data: int, *, stall: float = 0.0) -> _Outcome:

@@ -20,7 +20,11 @@ class _Group:
         half = 1 << told["offset_width"] - 1
         bound = half - (1 << told["accumulator_width"] + told["multiplier_width"] - 1)
         self.parameters = [
-            (extreme(chance, 0, (1 << told["multiplier_width"]) - 1), extreme(chance, -bound, bound - 1), chance.randrange(4))
+            (
+                extreme(chance, 0, (1 << told["multiplier_width"]) - 1),
+                extreme(chance, -bound, bound - 1),
+                chance.randrange(4),
+            )
             for _ in range(told["n"])
         ]
         self.loaded: int | None = None

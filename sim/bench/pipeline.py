@@ -49,9 +49,7 @@ def measured_latency(expected: Sequence[Any], observed: Sequence[Any], stated: i
     None, or None in a list, stands for any value.
     """
     shifts = range(max(0, stated - _LONGEST // 2), max(_LONGEST, stated + 4))
-    misses = {
-        shift: [t for t, want in enumerate(expected) if not _fits(want, observed[t + shift])] for shift in shifts
-    }
+    misses = {shift: [t for t, want in enumerate(expected) if not _fits(want, observed[t + shift])] for shift in shifts}
     fitting = [shift for shift in shifts if not misses[shift]]
     if len(fitting) != 1:
         best = min(shifts, key=lambda shift: len(misses[shift]))

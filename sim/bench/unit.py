@@ -35,9 +35,7 @@ class Unit:
         self.chance = random.Random(f"{cocotb.RANDOM_SEED} {index}")
         self.title = f"unit {index}: {self.told}"
         self._ports: dict[str, Mapping[str, Any]] = description["ports"]
-        self._handles = {
-            name: getattr(dut, f"u{index}__{name}") for name, port in self._ports.items() if port["width"]
-        }
+        self._handles = {name: getattr(dut, f"u{index}__{name}") for name, port in self._ports.items() if port["width"]}
         self._arrays: dict[str, list[str]] = {}
         for name in self._ports:
             stem, _, number = name.rpartition("__")

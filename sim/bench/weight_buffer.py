@@ -28,7 +28,9 @@ async def fetches(dut: Any, fetching: float) -> None:
         for cycle in range(len(writes) + 300):
             loading = cycle < len(writes)
             fetch = not loading and chance.random() < fetching
-            address, enable = writes[cycle] if loading else (chance.randrange(depth), chance.getrandbits(model.segments))
+            address, enable = (
+                writes[cycle] if loading else (chance.randrange(depth), chance.getrandbits(model.segments))
+            )
             enable *= not fetch and (loading or chance.random() < 0.3)
             entry = {
                 "fetch": int(fetch), "address": chance.randrange(depth), "write_address": address,

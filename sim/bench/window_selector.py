@@ -37,9 +37,7 @@ async def windows(dut: Any, idle: float) -> None:
         expected, rotated = [], []
         for entry in entries:
             pad = entry["pad"] - 256 if entry["pad"] > 127 else entry["pad"]
-            expected.append(
-                list(map(to_word, window_selector(entry["words"], entry["bank"], entry["inside"], pad)))
-            )
+            expected.append(list(map(to_word, window_selector(entry["words"], entry["bank"], entry["inside"], pad))))
             rotated.append(to_word(entry["words"][entry["bank"]]))
         assert measured_latency(expected, [sample[0] for sample in observed]) == latency
         assert measured_latency(rotated, [sample[1] for sample in observed]) == latency - 1

@@ -63,7 +63,8 @@ def test_frame_status() -> None:
 @pytest.mark.parametrize(("number", "layout"), [(0, descriptor_layout), (1, tap_layout)], ids=["descriptor", "tap"])
 def test_fields(config: EngineConfig, number: int, layout: Any) -> None:
     names = {
-        name: getattr(config, name) for name in ("m", "n", "tap_bits", "weight_bits", "bank_bits", "feature_bits")
+        name: getattr(config, name)
+        for name in ("m", "n", "tap_bits", "weight_bits", "bank_bits", "feature_bits", "group_width")
     } | {"extent_width": config.extent_width, "ceil_log2": ceil_log2}
     documented = [(row[0], eval(row[1], {}, names)) for row in tables("Field")[number]]
     assert documented == [(name, field.width) for name, field in layout(config)]

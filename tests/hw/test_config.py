@@ -40,7 +40,8 @@ def test_ranges(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "shifts", [(1, 2, 3), (1, 2, 3, 4, 5), [1, 2, 3, 4], (4, 3, 2, 1), (1, 1, 2, 3), (0, 1, 2, 3), (1, 2, 3, 49), (1, 2, 3, 4.0)]
+    "shifts",
+    [(1, 2, 3), (1, 2, 3, 4, 5), [1, 2, 3, 4], (4, 3, 2, 1), (1, 1, 2, 3), (0, 1, 2, 3), (1, 2, 3, 49), (1, 2, 3, 4.0)],
 )
 def test_shifts(shifts: Any) -> None:
     with pytest.raises(UserError, match="shifts must be four different ascending integers from 1 to 48, not [\\[(]"):
