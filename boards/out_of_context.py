@@ -14,13 +14,14 @@ from .board import Board
 from .executable import find_tool
 from .resources import Resources
 from .stage import Progress, silent
-from .toolchain import Implementation, place_and_route, run_synthesis
+from .toolchain import Implementation, keep_copies, place_and_route, run_synthesis
 from .ulx3s import ULX3S_85F
 
 __all__ = ["implement_component", "synthesize"]
 
 _SCRIPT = """\
 read_rtlil macaw.il
+{keep_copies}
 {synthesis} -top macaw
 tee -q -o macaw.stat.json stat -json
 write_json macaw.json
@@ -59,7 +60,7 @@ def _prepare(component: Any, folder: Path, family: Family, ports: Any = None) ->
     text = rtlil.convert(component, name="macaw", ports=ports, platform=Target(family), emit_src=False)
     (folder / "macaw.il").write_text(text)
     synthesis = "synth_ecp5" if family is Family.ECP5 else "synth_ice40"
-    (folder / "macaw.ys").write_text(_SCRIPT.format(synthesis=synthesis))
+    (folder / "macaw.ys").write_text(_SCRIPT.format(synthesis=synthesis, keep_copies=keep_copies(family)))
     return "macaw.ys"
 
 

@@ -17,7 +17,7 @@ from .executable import find_tool
 from .resources import Resources, check_fit
 from .stage import Progress, run_stage, silent
 
-__all__ = ["Implementation", "TimingMissed", "implement", "place_and_route", "run_synthesis"]
+__all__ = ["Implementation", "keep_copies", "TimingMissed", "implement", "place_and_route", "run_synthesis"]
 
 _NAME = "macaw"
 _STATISTICS = f"{_NAME}.stat.json"
@@ -86,6 +86,17 @@ class TimingMissed(CheckFailed):
             f"Timing missed: {implementation.clock_hz / 1e6:.4g} MHz wanted, {implementation.fmax_hz / 1e6:.4g} MHz "
             f"achieved with seed {implementation.seed}; choose a lower --clock or another --seed."
         )
+
+
+def keep_copies(family: Family) -> str:
+    """Yosys commands before synthesis: registers whose signal has the attribute ``keep`` are not merged.
+
+    Yosys keeps such a signal's name but merges its register with an equal one, which joins the parts of a high fan-out
+    again. Only where room is cheaper than speed.
+    """
+    if family is not Family.ECP5:
+        return ""
+    return "proc\nselect -set copies a:keep %ci1 t:$dff %i\nsetattr -set keep 1 @copies"
 
 
 def run_synthesis(folder: Path, script: str, family: Family, progress: Progress) -> tuple[Resources, float]:
@@ -241,8 +252,9 @@ def implement(
     for path in (bitstream, partial, summary):
         path.unlink(missing_ok=True)
     plan = board.platform().build(
-        top, name=_NAME, do_build=False, emit_src=False, script_after_synth=f"tee -q -o {_STATISTICS} stat -json"
-    )
+        top, name=_NAME, do_build=False, emit_src=False, script_after_read=keep_copies(board.family),
+        script_after_synth=f"tee -q -o {_STATISTICS} stat -json",
+    )  # fmt: skip
     plan.extract(str(folder))
     seconds = {}
     netlist, seconds["synthesis"] = run_synthesis(folder, f"{_NAME}.ys", board.family, progress)

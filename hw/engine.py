@@ -218,8 +218,8 @@ class Engine(wiring.Component):
             m.submodules.pool = pool = MaxPoolArray(config)
             m.d.comb += [
                 Cat(*pool.windows).eq(Cat(*selector.windows)),
-                pool.valid.eq(valid[timing.window - 1] & pooling),
-                pool.last.eq(last[timing.window - 1]),
+                pool.valid.eq(valid[timing.window] & pooling),
+                pool.last.eq(last[timing.window]),
                 pool.pixel.eq(pixel[timing.pool_select]),
             ]
             with m.If(pooling):

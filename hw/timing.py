@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .compute.mac_array import MacArray
+from .compute.max_pool import MaxPoolArray
 from .config import EngineConfig
 from .control.descriptor import descriptor_words
 from .control.drain_generator import DrainGenerator
@@ -69,7 +70,7 @@ class PipelineTiming:
     @property
     def pool_select(self) -> int:
         """An event selects its pixel in the max-pooling array."""
-        return self.window
+        return self.window + MaxPoolArray.latency - 1
 
     @property
     def pool_word(self) -> int:

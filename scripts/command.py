@@ -64,6 +64,11 @@ def _build(
             f"{build.board.title}: engine {config}, {manifest['cycles']:,} cycles, {100 * manifest['utilization']:.1f} % of the "
             f"array's slots used, {manifest['inferences_per_second']:,.0f} inferences a second at {manifest['clock_hz'] / 1e6:g} MHz"
         )
+        for item in manifest["deviations"]:
+            CONSOLE.print(
+                f"node {item['node']} ({item['operator']}) may differ from the reference by {item['steps']} output "
+                f"step{'s' if item['steps'] > 1 else ''}: {item['reason']}"
+            )
         if implementation is not None:
             CONSOLE.print(
                 f"placed and routed with seed {seed}: {implementation.fmax_hz / 1e6:.1f} MHz, {implementation.resources.luts:,} LUTs, "

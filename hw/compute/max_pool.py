@@ -26,13 +26,13 @@ class MaxPoolArray(wiring.Component):
     -------
     windows : In(8 * m).array(p)
     valid, last : In(1)
-        Given one cycle before their windows. A step takes part when ``valid``; ``last`` moves the maximum to the held half and starts a new one.
+        A step takes part when ``valid``; ``last`` moves the maximum to the held half and starts a new one.
     pixel : In(range(p))
     word : Out(8 * m)
         The held maximum of window ``pixel``.
 
-    **Timing.** ``valid``, ``last`` in cycle t - 1 and ``windows`` in cycle t: the held half shows the result from cycle t + 1.
-    ``pixel`` in cycle t selects ``word`` in cycle t + 1. The held half stays until the next ``last``.
+    **Timing.** ``windows``, ``valid``, ``last`` in cycle t: the held half shows the result from cycle t + ``latency``.
+    ``pixel`` in cycle t selects ``word`` in cycle t + 1. The held half stays until the result of the next ``last``.
 
     **Reset.** A new maximum starts; the held half is not reset.
     """
@@ -43,7 +43,7 @@ class MaxPoolArray(wiring.Component):
     pixel: Signal
     word: Signal
 
-    latency = 1
+    latency = 2
 
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
@@ -65,11 +65,13 @@ class MaxPoolArray(wiring.Component):
         valid = copies(m, self.valid & ~self.last, config.p, "valid", reset_less=False)
         last = copies(m, self.valid & self.last, config.p, "last", reset_less=False)
         for i in range(config.p):
+            arrived = Signal(config.word_width, name=f"arrived_{i}", reset_less=True)
+            m.d.sync += arrived.eq(self.windows[i])
             running = Signal(config.word_width, name=f"running_{i}", init=lowest)
             larger = Signal(config.word_width, name=f"larger_{i}")
             for k in range(config.m):
                 old = running.word_select(k, 8)
-                new = self.windows[i].word_select(k, 8)
+                new = arrived.word_select(k, 8)
                 keep = old.as_signed() > new.as_signed()
                 m.d.comb += larger.word_select(k, 8).eq(Mux(keep, old, new))
             with m.If(last[i]):

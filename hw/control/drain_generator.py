@@ -103,7 +103,7 @@ class DrainGenerator(wiring.Component):
                 "row_last": 1,  # in the last group of its row
                 "rows_last": 1,  # in the last row
                 "tile_last": 1,  # of its tile
-                "quick": 1,  # the next one follows at once
+                "ending": 1,  # of its tile, and the next one may follow at once
             }
         )
         here = Signal(place)
@@ -117,7 +117,7 @@ class DrainGenerator(wiring.Component):
             map_end = pixel_last & of.row_last & of.rows_last
             tile_last = pixel_last & (pooling | (of.slot == config.depth - 1) | (of.row_last & of.rows_last))
             quick = Mux(map_end, self.group_interval == 1, config.pixel_interval == 1)
-            return [of.pixel_last.eq(pixel_last), of.tile_last.eq(tile_last), of.quick.eq(pooling | quick)]
+            return [of.pixel_last.eq(pixel_last), of.tile_last.eq(tile_last), of.ending.eq(tile_last & (pooling | quick))]
 
         m.d.comb += [
             first.groups_left.eq(layer.row_groups_last),
@@ -157,7 +157,7 @@ class DrainGenerator(wiring.Component):
             self.event.pixel.eq(here.pixel),
             self.event.row_end.eq(here.pixel_last & here.row_last),
             self.event.map_end.eq(here.pixel_last & map_last),
-            self.ready.eq(Mux(active, wait_zero & here.tile_last & here.quick, wait_short)),
+            self.ready.eq(Mux(active, wait_zero & here.ending, wait_short)),
             self.idle.eq(~active),
         ]
 

@@ -38,12 +38,15 @@ class HostAccess(wiring.Component):
         Register access; ``write_data`` holds the value to write.
     write_data : Out(32)
     program_address, program_write; tap_address, tap_write; weight_address, weight_write : Out
-        Memory writes; a write enable bit for each 32-bit segment.
+        Memory writes of ``write_data``; a write enable bit for each 32-bit segment.
     feature_address : Out(feature_bits), feature_bank : Out(range(p))
     feature_write : Out(feature_segments), feature_free : In(1)
         A write happens in a cycle with ``feature_free``.
     feature_word : In(8 * m)
         The word at (feature_address, feature_bank), valid at most 9 cycles after they are stable.
+
+    **Timing.** A request taken in cycle t: ``register_write`` in cycle t + 1; the write enable of program, taps or
+    weights in cycle t + 2, the first of the response, while addresses and ``write_data`` stay.
 
     **Reset.** Idle.
     """

@@ -44,7 +44,7 @@ def step_layout(config: EngineConfig) -> data.StructLayout:
 class StepGenerator(wiring.Component):
     """Walks output groups; in each, tiles of ``depth`` pixel groups; in each, taps, then input words, then pixel groups.
 
-    This is the pixel-first order of seed paper 001 (section 4); with ``depth`` = 1 it is kernel-first. A weight word is
+    This is the pixel-first order of the draft paper on an accelerator with a resistive-RAM weight buffer (section 4); with ``depth`` = 1 it is kernel-first. A weight word is
     fetched once for a tile. Max pooling uses tiles of one group.
 
     Waits (``stalled``) in two places and nowhere else: before the steps that finish a tile, until the drain will have
@@ -118,8 +118,10 @@ class StepGenerator(wiring.Component):
                 "rows_last": 1,  # rows_left is 0
             }
         )
-        tile = Signal(place, reset_less=True)
         here = Signal(place, reset_less=True)
+        tile = Signal(place, reset_less=True)
+        # With one pixel group a tile, the tile begins where we are: no register for it.
+        both = [here, tile] if config.depth > 1 else [here]
         following = Signal(place)
         beginning = Signal(place)
         input_base = Signal(config.feature_bits, reset_less=True)
@@ -155,8 +157,7 @@ class StepGenerator(wiring.Component):
         word = Signal(config.feature_bits, reset_less=True)
         word_last = Signal(reset_less=True)  # words_left is 0
         tap_last = Signal(reset_less=True)  # taps_left is 0
-        phase_last = Signal()
-        m.d.comb += phase_last.eq(word_last & tap_last)
+        phase_last = Signal(reset_less=True)  # both
 
         # Output group, weights, accumulation slot.
         groups_left = Signal(config.group_width, reset_less=True)
@@ -180,6 +181,7 @@ class StepGenerator(wiring.Component):
                 tap_last.eq(layer.taps_last == 0),
                 words_left.eq(layer.words_last),
                 word_last.eq(layer.words_last == 0),
+                phase_last.eq((layer.taps_last == 0) & (layer.words_last == 0)),
                 word.eq(0),
             ]
 
@@ -200,8 +202,7 @@ class StepGenerator(wiring.Component):
                 m.d.comb += next_base.eq(layer.input_first)
                 m.d.sync += [
                     input_base.eq(next_base),
-                    tile.eq(beginning),
-                    here.eq(beginning),
+                    *(register.eq(beginning) for register in both),
                     groups_left.eq(layer.groups_last),
                     period_left.eq(layer.period_last),
                     weight.eq(layer.weight_first),
@@ -247,10 +248,13 @@ class StepGenerator(wiring.Component):
                     with m.If(slot_last):
                         m.d.sync += slot.eq(0)
                         with m.If(phase_last):
-                            m.d.sync += [tile.eq(following), here.eq(following), weight.eq(group_weight)]
+                            m.d.sync += [register.eq(following) for register in both]
+                            m.d.sync += weight.eq(group_weight)
                             m.d.sync += begin_kernel()
                         with m.Else():
-                            m.d.sync += [here.eq(tile), weight.eq(weight + 1)]
+                            m.d.sync += weight.eq(weight + 1)
+                            if config.depth > 1:
+                                m.d.sync += here.eq(tile)
                             with m.If(word_last):
                                 m.d.sync += [
                                     word.eq(0),
@@ -259,12 +263,14 @@ class StepGenerator(wiring.Component):
                                     tap.eq(tap + 1),
                                     taps_left.eq(taps_left - 1),
                                     tap_last.eq(taps_left == 1),
+                                    phase_last.eq((taps_left == 1) & (layer.words_last == 0)),
                                 ]
                             with m.Else():
                                 m.d.sync += [
                                     word.eq(word + layer.line_step),
                                     words_left.eq(words_left - 1),
                                     word_last.eq(words_left == 1),
+                                    phase_last.eq((words_left == 1) & tap_last),
                                 ]
                     with m.Else():
                         m.d.sync += [slot.eq(slot + 1), here.eq(following)]
@@ -280,8 +286,7 @@ class StepGenerator(wiring.Component):
                         m.d.sync += [
                             groups_left.eq(groups_left - 1),
                             input_base.eq(next_base),
-                            tile.eq(beginning),
-                            here.eq(beginning),
+                            *(register.eq(beginning) for register in both),
                             weight.eq(weight + 1),
                         ]
                         with m.If(groups_left == 0):

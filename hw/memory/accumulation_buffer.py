@@ -18,7 +18,7 @@ __all__ = ["AccumulationBuffer"]
 class AccumulationBuffer(wiring.Component):
     """``accumulators[slot] += sums``; with ``last`` the result moves to the drain half and the slot starts again at 0.
 
-    Source: accumulation buffer of depth 2n (seed paper 001, section 3). One half accumulates, the other drains: the sum
+    Source: accumulation buffer of depth 2n (draft paper on an accelerator with a resistive-RAM weight buffer, section 3). One half accumulates, the other drains: the sum
     of a slot's last step goes to the drain half, so the next tile may start at once.
 
     Parameters
@@ -30,15 +30,17 @@ class AccumulationBuffer(wiring.Component):
     -------
     sums : In(signed(sum_width)).array(p * n)
     valid, last : In(1), slot : In(range(depth))
-        Given one cycle before their sums. One step: which pixel group, whether it ends its sum. Sums wrap at ``accumulator_width`` bits; the
-        compiler proves that they do not.
+        One step: which pixel group, whether it ends its sum; given one cycle before its ``sums``. Sums wrap at
+        ``accumulator_width`` bits; the compiler proves that they do not.
     drain_slot : In(range(depth)), drain_pixel : In(range(p))
         Which finished sums to show.
     accumulators : Out(signed(accumulator_width)).array(n)
         The n sums of that pixel.
 
-    **Timing.** A step every cycle, any slot order. ``last`` in cycle t - 1: the drain half holds the slot's sums from
-    cycle t + 1 until the slot's next ``last``. ``drain_slot`` and ``drain_pixel`` in cycle t give ``accumulators`` in cycle t + 1.
+    **Timing.** A step every cycle, any slot order. ``last`` in cycle t - 1 and its ``sums`` in cycle t: the drain half
+    holds the result from cycle t + 1 until and with the cycle of the ``sums`` of the slot's next ``last``.
+    ``drain_slot`` and ``drain_pixel`` in cycle t give ``accumulators`` in cycle t + 1; ``latency`` is from ``sums`` to
+    ``accumulators``.
 
     **Reset.** All sums start at 0; the drain half is not reset.
     """

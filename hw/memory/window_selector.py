@@ -17,7 +17,7 @@ __all__ = ["WindowSelector"]
 class WindowSelector(wiring.Component):
     """``windows[i] = inside[i] ? words[(bank + i) mod p] : the pad byte in all m places``.
 
-    Source: window-selection feature buffer (seed paper 001, section 3): bank = x mod p, address increment, rotator.
+    Source: window-selection feature buffer (draft paper on an accelerator with a resistive-RAM weight buffer, section 3): bank = x mod p, address increment, rotator.
 
     The rotator has a registered stage for each bit of the bank number (rotations modulo p add up for any p), so that each
     stage is one 2:1 multiplexer a bit.
@@ -41,8 +41,8 @@ class WindowSelector(wiring.Component):
         The unmasked word of pixel 0, ``latency - 1`` cycles after ``words`` (the host reads through it).
     windows : Out(8 * m).array(p)
 
-    **Timing.** ``bank`` in cycle t - 1 and ``words`` in cycle t give ``windows`` in cycle t + ``latency``, which is ``ceil_log2(p) + 1``; a window
-    every cycle.
+    **Timing.** ``bank`` in cycle t - 1 and ``words`` in cycle t give ``windows`` in cycle t + ``latency``, which is
+    ``ceil_log2(p) + 1``; a window every cycle.
 
     **Reset.** Registers are not reset.
     """

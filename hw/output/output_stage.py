@@ -19,8 +19,8 @@ __all__ = ["OutputStage"]
 class OutputStage(wiring.Component):
     """n lanes of :class:`ParameterStore` and :class:`Requantizer`, and the exchange of their parameters.
 
-    The parameters of the first output group of a layer go to use two cycles after they are loaded; those of each
-    following group wait until the group before has left the lanes.
+    The parameters of the first output group of a layer, and those that come after the group before has left the lanes,
+    are in use four cycles after their ``loaded``; others wait until the group before has left the lanes.
 
     Parameters
     ----------
@@ -29,19 +29,20 @@ class OutputStage(wiring.Component):
     Members
     -------
     rows : In(8 * m).array(n), load : In(1), loaded : In(1)
-        Parameter rows from the weight buffer; ``loaded`` marks a group's last row. ``load`` and ``loaded`` are given one
-        cycle before the row.
+        Parameter rows from the weight buffer; ``loaded`` marks a group's last row. ``load`` and ``loaded`` are given
+        one cycle before the row. At least one cycle without ``load`` follows a ``loaded``.
     valid : In(1), group_end : In(1), accumulators : In(signed(accumulator_width)).array(n)
-        One pixel, at most one every ``config.pixel_interval`` cycles, the first of a group at least two cycles after its
-        ``loaded``; ``group_end`` marks the last pixel of an output group, and the next group's first pixel comes at
+        One pixel, at most one every ``config.pixel_interval`` cycles, the first of a group at least four cycles after
+        its ``loaded``; ``group_end`` marks the last pixel of an output group, and the next group's first pixel comes at
         least ``max(config.pixel_interval, gap + 1)`` cycles after it.
     exchanged : Out(1)
         The parameters of the group that ended are free: the sequencer may send those of one more group.
     low, high : In(signed(8))
+        Stable while pixels are under way.
     outputs : Out(8).array(n)
 
-    **Timing.** ``valid`` in cycle t gives ``outputs`` in cycle t + ``latency``, stable until the next pixel. ``group_end`` in cycle
-    t gives ``exchanged`` in cycle t + ``gap``.
+    **Timing.** ``valid`` in cycle t gives ``outputs`` in cycle t + ``latency``, stable until the next pixel.
+    ``group_end`` in cycle t gives ``exchanged`` in cycle t + ``gap``.
 
     **Reset.** No parameters are in use.
     """
@@ -116,6 +117,8 @@ class OutputStage(wiring.Component):
             m.d.sync += waiting.eq(1)
         exchanges = copies(m, exchange, config.n, "exchange", reset_less=False)
 
+        low = copies(m, self.low, config.n, "low")
+        high = copies(m, self.high, config.n, "high")
         for lane in range(config.n):
             store = ParameterStore(config)
             requantizer = Requantizer(config)
@@ -130,8 +133,8 @@ class OutputStage(wiring.Component):
                 requantizer.multiplier.eq(store.multiplier),
                 requantizer.offset.eq(store.offset),
                 requantizer.shift_code.eq(store.shift_code),
-                requantizer.low.eq(self.low),
-                requantizer.high.eq(self.high),
+                requantizer.low.eq(low[lane].as_signed()),
+                requantizer.high.eq(high[lane].as_signed()),
                 self.outputs[lane].eq(requantizer.output),
             ]
         return m

@@ -10,8 +10,11 @@ import cocotb
 import numpy as np
 
 from ..golden.accumulation_buffer import AccumulationBufferModel
-from .pipeline import measured_latency, run_pipeline
+from .pipeline import given_early, measured_latency, run_pipeline
 from .unit import Unit, extreme, run_units
+
+_CONTROL = ("valid", "last", "slot")
+"""What is given one cycle before the sums."""
 
 
 def _slots(order: str, depth: int, chance: random.Random) -> Iterator[int]:
@@ -26,7 +29,7 @@ def _slots(order: str, depth: int, chance: random.Random) -> Iterator[int]:
 @cocotb.test()
 @cocotb.parametrize(order=["up", "down", "random"], idle=[0.0, 0.4], ending=[0.1, 0.6])
 async def sums(dut: Any, order: str, idle: float, ending: float) -> None:
-    """A finished sum can be read from the cycle after its last step until the slot's next one."""
+    """A finished sum can be read from the cycle after its last terms until those of the slot's next one."""
 
     async def body(unit: Unit) -> None:
         p, n, depth, width = (unit.told[name] for name in ("p", "n", "depth", "width"))
@@ -51,9 +54,10 @@ async def sums(dut: Any, order: str, idle: float, ending: float) -> None:
             if valid:
                 model.step(slot, np.array(terms).reshape(p, n), last)
         stimulus.append({"valid": 0})
+        stimulus = given_early(stimulus, _CONTROL, 1)
         observed = await run_pipeline(unit, stimulus, lambda: unit.list("accumulators"))
-        # Selecting takes one cycle; from the step to the accumulators it is one more.
-        assert measured_latency(expected, observed) == unit.told["latency"] - 1
+        # Selecting takes one cycle; from the sums to the accumulators it is one more.
+        assert measured_latency(expected, observed[1:]) == unit.told["latency"] - 1
 
     await run_units(dut, body)
 
@@ -68,13 +72,16 @@ async def reset(dut: Any) -> None:
             unit.drive(sums=[5] * count, valid=1, slot=slot)
             await unit.tick()
         unit.drive(valid=0)
+        await unit.tick()
 
     async def begin_again(unit: Unit) -> None:
         p, n, depth = (unit.told[name] for name in ("p", "n", "depth"))
         for slot in range(depth):
-            unit.drive(sums=[slot + 1] * (p * n), valid=1, last=1, slot=slot)
+            unit.drive(sums=[slot] * (p * n), valid=1, last=1, slot=slot)  # these sums are those of the slot before
             await unit.tick()
-        unit.drive(valid=0)
+        unit.drive(sums=[depth] * (p * n), valid=0)
+        await unit.tick()
+        unit.drive(sums=[depth + 1] * (p * n))
         for slot in range(depth):
             for pixel in range(p):
                 unit.drive(drain_slot=slot, drain_pixel=pixel)

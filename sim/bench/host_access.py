@@ -17,11 +17,18 @@ _PATIENCE = 16
 """Cycles for which a write to the feature buffer waits at least before it is refused."""
 
 
+_MOMENTS = {"register": 1, "program": 2, "tap": 2, "weight": 2}
+"""Cycles from a request until its write."""
+
+
 @dataclass
 class _Outcome:
+    """What a request led to. ``moments``: cycles from the request to each write."""
+
     status: int
     data: int
     writes: list[tuple[str, tuple[int, ...], int]]
+    moments: list[int]
     cycles: int
     tried: int
 
@@ -38,6 +45,8 @@ class _Core:
         self._line: list[int] = []
         self.free = 1.0
         self.log: list[tuple[str, tuple[int, ...], int]] = []
+        self.moments: list[int] = []
+        self.moment = 0
         self.tried = 0
 
     def feature(self, address: int, bank: int) -> int:
@@ -52,6 +61,7 @@ class _Core:
         unit.drive(feature_free=int(free))
         await unit.tick()
         data = unit.get("write_data")
+        count = len(self.log)
         if unit.get("register_write"):
             self.log.append(("register", (unit.get("register"),), data))
         for kind in ("program", "tap", "weight"):
@@ -68,6 +78,8 @@ class _Core:
             assert enable == 1 << segment
             if free:
                 self.log.append(("feature", (*place, segment), data))
+        self.moments += [self.moment] * (len(self.log) - count)
+        self.moment += 1
         # A word is there only once its address has been stable for the stated time.
         late = unit.told["feature_latency"]
         self._line = [*self._line, self.feature(*place) if place[0] < unit.told["model"]["feature_depth"] else 0][
@@ -78,7 +90,7 @@ class _Core:
     async def request(self, address: int, write: bool, data: int, *, stall: float = 0.0) -> _Outcome:
         """One request and its answer. The answer's wait for ``ready`` does not count."""
         unit, chance = self.unit, self.unit.chance
-        self.log, self.tried = [], 0
+        self.log, self.moments, self.moment, self.tried = [], [], 0, 0
         unit.drive(
             port__request__payload=address | int(write) << 28 | data << 29, port__request__valid=1,
             register_value=self.registers[address & 15],
@@ -105,7 +117,7 @@ class _Core:
         for _ in range(chance.choice([0, 0, 1, 3])):
             await self.cycle()
             assert not unit.get("port__response__valid"), "a second response"
-        return _Outcome(answer >> 32, answer & 0xFFFFFFFF, self.log, cycles, self.tried)
+        return _Outcome(answer >> 32, answer & 0xFFFFFFFF, self.log, self.moments, cycles, self.tried)
 
 
 def _random_address(unit: Unit) -> int:
@@ -140,6 +152,8 @@ def _check(core: _Core, address: int, write: bool, data: int, access: Access, ou
         writes = [(access.kind, access.place, data)]
     assert outcome.data == value, place
     assert outcome.writes == writes, place
+    if access.kind in _MOMENTS and write:
+        assert outcome.moments == [_MOMENTS[access.kind]], place
 
 
 @cocotb.test()

@@ -1,4 +1,4 @@
-"""Bench of ``OutputStage``: parameters that arrive early, late and beside the exchange; pixels as close as allowed."""
+"""Bench of ``OutputStage``: parameters early, late and beside the exchange; groups and pixels as close as allowed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from ..golden.output_stage import output_stage
 from .pipeline import measured_latency
 from .unit import Monitor, Unit, extreme, run_units
 
+_IN_USE = 4
+"""Cycles from ``loaded`` until the parameters are in use, if no others are."""
+
 
 class _Group:
-    """One output group: the parameters of its lanes and the cycle in which the last of them was loaded."""
+    """One output group: the parameters of its lanes and the cycle of its ``loaded``."""
 
     def __init__(self, unit: Unit) -> None:
         chance, told = unit.chance, unit.told
@@ -54,20 +57,38 @@ class _Driver:
         self.expected: list[list[int] | None] = []
         self.ends: list[int] = []
         self.returned: list[int] = []
+        self.first_pixels: list[int] = []  # cycles after their group's ``loaded``
+        self.follows: list[int] = []  # cycles from a group's ``loaded`` to the next one's first ``load``
+        self.row = [0] * unit.told["n"]
+
+    def _rows(self) -> Iterator[None]:
+        """Each row one cycle after its ``load``; others in between."""
+        unit = self.unit
+        while True:
+            unit.drive(rows=self.row)
+            self.row = [unit.chance.getrandbits(8 * unit.told["m"]) for _ in range(unit.told["n"])]
+            yield
 
     def _parameters(self) -> Iterator[None]:
         unit, chance = self.unit, self.unit.chance
+        before: int | None = None
         for group in self.groups:
-            while self.credits == 0 or chance.random() < self.lateness:
+            late = chance.randrange(2)  # the other groups come at once
+            while self.credits == 0 or (late and chance.random() < self.lateness):
                 yield
             self.credits -= 1
             for index in range(unit.told["rows"]):
                 last = index == unit.told["rows"] - 1
-                unit.drive(rows=group.row(unit, index), load=1, loaded=int(last))
+                unit.drive(load=1, loaded=int(last))
+                self.row = group.row(unit, index)
+                if index == 0 and before is not None:
+                    self.follows.append(self.cycle - before)
                 if last:
-                    group.loaded = self.cycle
+                    group.loaded = before = self.cycle
                 yield
                 unit.drive(load=0, loaded=chance.randrange(2))
+                if last:
+                    yield
                 while chance.random() < self.idle:
                     yield
 
@@ -76,12 +97,16 @@ class _Driver:
         low, high = -(1 << told["accumulator_width"] - 1), (1 << told["accumulator_width"] - 1) - 1
         earliest = 0
         for group in self.groups:
-            while group.loaded is None or self.cycle < group.loaded + 2:
+            while group.loaded is None or self.cycle < group.loaded + _IN_USE:
                 yield
+            first = True
             for left in reversed(range(chance.randint(1, 6))):
                 while self.cycle < earliest or chance.random() < self.idle:
                     yield
                 values = [extreme(chance, low, high) for _ in range(told["n"])]
+                if first:
+                    self.first_pixels.append(self.cycle - group.loaded)
+                    first = False
                 unit.drive(valid=1, group_end=int(left == 0), accumulators=values)
                 self.expected[-1] = output_stage(values, group.parameters, told["shifts"], told["low"], told["high"])
                 earliest = self.cycle + told["interval"]
@@ -93,10 +118,12 @@ class _Driver:
 
     async def run(self) -> None:
         """All groups, and the cycles until the last exchange."""
+        rows = self._rows()
         schedules = [self._parameters(), self._pixels()]
         rest = self.unit.told["latency"] + 30
         while rest:
             self.expected.append(self.expected[-1] if self.expected else None)
+            next(rows)
             running = [next(schedule, "ended") is None for schedule in schedules]
             rest -= not any(running)
             await self.unit.tick()
@@ -109,7 +136,10 @@ class _Driver:
 @cocotb.test()
 @cocotb.parametrize(idle=[0.0, 0.5], lateness=[0.0, 0.95])
 async def groups(dut: Any, idle: float, lateness: float) -> None:
-    """Every output is made with its own group's parameters; the exchange comes ``gap`` cycles after the group's end."""
+    """Every output is made with its own group's parameters; the exchange comes ``gap`` cycles after the group's end.
+
+    The closest pixels and groups that the contract allows do occur.
+    """
 
     async def body(unit: Unit) -> None:
         unit.drive(low=unit.told["low"], high=unit.told["high"])
@@ -120,6 +150,9 @@ async def groups(dut: Any, idle: float, lateness: float) -> None:
         expected = driver.expected[: driver.ends[-1] + 1]
         assert measured_latency(expected, observed, unit.told["latency"]) == unit.told["latency"]
         assert driver.returned == [end + unit.told["gap"] for end in driver.ends]
+        if idle == 0.0:
+            assert min(driver.first_pixels) == _IN_USE
+            assert lateness or min(driver.follows) == 2
 
     await run_units(dut, body)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from .unit import Monitor, Unit
 
-__all__ = ["measured_latency", "with_idle", "run_pipeline"]
+__all__ = ["given_early", "measured_latency", "run_pipeline", "with_idle"]
 
 _LONGEST = 24
 
@@ -20,6 +20,14 @@ def with_idle(unit: Unit, stimulus: Sequence[dict[str, Any]], idle: float) -> li
         while unit.chance.random() < idle:
             held.append(entry)
     return held
+
+
+def given_early(stimulus: Sequence[dict[str, Any]], names: Sequence[str], cycles: int) -> list[dict[str, Any]]:
+    """The stimulus with the named inputs ``cycles`` before the others, which begin in entry number ``cycles``."""
+    early = [{name: value for name, value in entry.items() if name in names} for entry in stimulus]
+    others = [{name: value for name, value in entry.items() if name not in names} for entry in stimulus]
+    gap: list[dict[str, Any]] = [{}] * cycles
+    return [a | b for a, b in zip(early + gap, gap + others, strict=True)]
 
 
 async def run_pipeline(

@@ -15,14 +15,16 @@ BASE = EngineConfig(p=3, m=5, n=7)
 
 RANGES: dict[str, tuple[int, int]] = {
     "p": (1, 64), "m": (1, 64), "n": (1, 64), "depth": (1, 64), "feature_depth": (2, 65536), "weight_depth": (2, 65536),
-    "program_depth": (4, 4096), "tap_depth": (2, 4096), "extent_width": (3, 12), "accumulator_width": (12, 32),
-    "multiplier_width": (8, 34), "requantizer_digit": (0, 8), "multiplier_latency": (2, 3),
+    "program_depth": (4, 4096), "tap_depth": (2, 4096), "extent_width": (3, 12), "group_width": (1, 12),
+    "accumulator_width": (12, 32), "multiplier_width": (8, 34), "requantizer_digit": (0, 8),
+    "multiplier_latency": (2, 3),
 }  # fmt: skip
 
 CHANGED: dict[str, Any] = {
     "p": 4, "m": 4, "n": 4, "depth": 2, "feature_depth": 2048, "weight_depth": 1024, "program_depth": 1024,
-    "tap_depth": 512, "extent_width": 9, "accumulator_width": 25, "multiplier_width": 28, "shifts": (18, 24, 30, 37),
-    "requantizer_digit": 4, "multiplier_latency": 2, "weight_memory": "spram", "pooling": False,
+    "tap_depth": 512, "extent_width": 9, "group_width": 10, "accumulator_width": 25, "multiplier_width": 28,
+    "shifts": (18, 24, 30, 37), "requantizer_digit": 4, "multiplier_latency": 2, "weight_memory": "spram",
+    "pooling": False,
 }  # fmt: skip
 
 

@@ -17,14 +17,14 @@ from macaw.hw.timing import PipelineTiming
 from macaw.sim.bench.gallery import run_gallery
 from macaw.sim.golden.sequencer import FOREIGN_PROGRAM, ILLEGAL_OPERATION, RUNAWAY_PROGRAM
 
-_SHAPES = [(1, 1, 1, True, 64), (3, 5, 7, True, 101), (4, 8, 2, False, 100)]
+_SHAPES = [(1, 1, 1, True, 64, 1), (3, 5, 7, True, 101, 11), (4, 8, 2, False, 100, 12)]
 
 
 @pytest.mark.parametrize("simulator", ["verilator"])
 def test_bench(tmp_path: Path, simulator: str) -> None:
     units = []
-    for p, m, n, pooling, depth in _SHAPES:
-        config = EngineConfig(p=p, m=m, n=n, pooling=pooling, program_depth=depth)
+    for p, m, n, pooling, depth, group_width in _SHAPES:
+        config = EngineConfig(p=p, m=m, n=n, pooling=pooling, program_depth=depth, group_width=group_width)
         timing = PipelineTiming(config)
         told = {
             "config": config.to_dict(), "size": descriptor_words(config), "header": timing.header,

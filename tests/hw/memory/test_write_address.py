@@ -25,7 +25,7 @@ _SHAPES = [(1, 1, 1), (3, 5, 7), (2, 4, 2), (4, 2, 4), (3, 4, 6), (1, 6, 4), (2,
 def test_bench(tmp_path: Path, simulator: str) -> None:
     units = []
     for p, m, n in _SHAPES:
-        config = EngineConfig(p=p, m=m, n=n, feature_depth=4096)
+        config = EngineConfig(p=p, m=m, n=n, feature_depth=4096, group_width=3)  # at most 5 groups
         units.append((WriteAddress(config), {"config": config.to_dict()}))
     assert run_gallery("write_address", units, tmp_path, simulator=simulator) == 2
 
