@@ -14,6 +14,7 @@ from ..hw.primitives.target import Family
 from .board import Board
 from .carry_ends import trim_carry_ends
 from .executable import find_tool
+from .multiplier_floorplan import floorplan_multipliers
 from .resources import Resources, check_fit
 from .stage import Progress, run_stage, silent
 
@@ -172,6 +173,7 @@ def place_and_route(
     check_fit(netlist, board)
     if board.family is Family.ECP5:
         trim_carry_ends(folder / f"{_NAME}.json")
+        floorplan_multipliers(folder / f"{_NAME}.json", board)
     tool = find_tool("nextpnr-ecp5" if board.family is Family.ECP5 else "nextpnr-ice40")
     log = f"{_NAME}.pnr.log"
     report_path = folder / f"{_NAME}.report.json"

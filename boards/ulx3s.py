@@ -28,7 +28,7 @@ ULX3S_85F = Board(
     # A low level at the radio module's GPIO0 restarts the board.
     tie_high=(("esp32", 0, "gpio0"),),
     nextpnr_arguments=("--85k", "--package", "CABGA381", "--speed", "6"),
-    multiplier_latency=2,
+    multiplier_latency=3,
     requantizer_digit=0,
     weight_memory="block",
 )

@@ -50,7 +50,7 @@ class PipelineTiming:
     @property
     def weight_address(self) -> int:
         """The weight address enters the weight buffer."""
-        return self.window - WeightBuffer.latency
+        return self.window - WeightBuffer.latency_of(self.config)
 
     @property
     def sums(self) -> int:

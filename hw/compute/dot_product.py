@@ -18,7 +18,8 @@ __all__ = ["DotProduct"]
 class DotProduct(wiring.Component):
     """``total = sum(activations[k] * weights[k] for k in range(m))``, exact, int8 operands.
 
-    Source: vector-inner-product processing element of the p x m x n array (draft paper on an accelerator with a resistive-RAM weight buffer, section 3).
+    Source: the vector-inner-product processing element of the draft paper on an accelerator with a resistive-RAM weight
+    buffer (section 3).
 
     Parameters
     ----------

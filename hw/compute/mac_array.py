@@ -17,7 +17,8 @@ __all__ = ["MacArray"]
 class MacArray(wiring.Component):
     """``sums[i * n + j] = dot(windows[i], weights[j])`` for p windows and n weight rows of m int8 values.
 
-    Source: p x m x n MAC array (draft paper on an accelerator with a resistive-RAM weight buffer, section 3): each clock does (p x m) times (m x n).
+    Source: the p x m x n MAC array of the draft paper on an accelerator with a resistive-RAM weight buffer (section 3):
+    each clock does (p x m) times (m x n).
 
     Parameters
     ----------

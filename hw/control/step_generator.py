@@ -44,8 +44,8 @@ def step_layout(config: EngineConfig) -> data.StructLayout:
 class StepGenerator(wiring.Component):
     """Walks output groups; in each, tiles of ``depth`` pixel groups; in each, taps, then input words, then pixel groups.
 
-    This is the pixel-first order of the draft paper on an accelerator with a resistive-RAM weight buffer (section 4); with ``depth`` = 1 it is kernel-first. A weight word is
-    fetched once for a tile. Max pooling uses tiles of one group.
+    This is the pixel-first order of the draft paper on an accelerator with a resistive-RAM weight buffer (section 4);
+    with ``depth`` = 1 it is kernel-first. A weight word is fetched once for a tile. Max pooling uses tiles of one group.
 
     Waits (``stalled``) in two places and nowhere else: before the steps that finish a tile, until the drain will have
     left the slots; before a group's parameters, until the group two before has given up its own.

@@ -18,8 +18,9 @@ __all__ = ["AccumulationBuffer"]
 class AccumulationBuffer(wiring.Component):
     """``accumulators[slot] += sums``; with ``last`` the result moves to the drain half and the slot starts again at 0.
 
-    Source: accumulation buffer of depth 2n (draft paper on an accelerator with a resistive-RAM weight buffer, section 3). One half accumulates, the other drains: the sum
-    of a slot's last step goes to the drain half, so the next tile may start at once.
+    Source: the accumulation buffer of depth 2n of the draft paper on an accelerator with a resistive-RAM weight buffer
+    (section 3). One half accumulates, the other drains: the sum of a slot's last step goes to the drain half, so the next
+    tile may start at once.
 
     Parameters
     ----------

@@ -31,7 +31,9 @@ class WeightBuffer(wiring.Component):
     write_address : In(weight_bits), write_data : In(32), write_enable : In(weight_segments)
         Segment s of a word is its bits ``32 * s`` and up. Must not be used in a cycle with ``fetch``.
 
-    **Timing.** ``address`` and ``fetch`` in cycle t give ``rows`` in cycle t + 2; a word every cycle.
+    **Timing.** ``address`` and ``fetch`` in cycle t give ``rows`` in cycle t + ``latency``; a word every cycle. ``latency`` is 2
+    with SPRAM, 3 with block RAM: its words pass one more register on their way to the multipliers, which lie all over
+    the device.
 
     **Reset.** Contents are not reset; in SPRAM they are undefined at power-up.
     """
@@ -43,10 +45,9 @@ class WeightBuffer(wiring.Component):
     write_data: Signal
     write_enable: Signal
 
-    latency = 2
-
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
+        self.latency = self.latency_of(config)
         super().__init__(
             {
                 "address": In(config.weight_bits),
@@ -57,6 +58,11 @@ class WeightBuffer(wiring.Component):
                 "write_enable": In(config.weight_segments),
             }
         )
+
+    @staticmethod
+    def latency_of(config: EngineConfig) -> int:
+        """Latency in cycles."""
+        return 2 if config.weight_memory == "spram" else 3
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -83,8 +89,10 @@ class WeightBuffer(wiring.Component):
                 ram.write_address.eq(self.write_address),
                 ram.write_data.eq(data),
                 ram.write_enable.eq(self.write_enable),
-                word.eq(ram.read_data),
             ]
+            bridge = Signal(width, reset_less=True)
+            m.d.sync += bridge.eq(ram.read_data)
+            m.d.comb += word.eq(bridge)
         for j in range(config.n):
             m.d.comb += self.rows[j].eq(word.word_select(j, config.word_width))
         return m

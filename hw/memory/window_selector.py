@@ -17,7 +17,8 @@ __all__ = ["WindowSelector"]
 class WindowSelector(wiring.Component):
     """``windows[i] = inside[i] ? words[(bank + i) mod p] : the pad byte in all m places``.
 
-    Source: window-selection feature buffer (draft paper on an accelerator with a resistive-RAM weight buffer, section 3): bank = x mod p, address increment, rotator.
+    Source: the window-selection feature buffer of the draft paper on an accelerator with a resistive-RAM weight buffer
+    (section 3): bank = x mod p, address increment, rotator.
 
     The rotator has a registered stage for each bit of the bank number (rotations modulo p add up for any p), so that each
     stage is one 2:1 multiplexer a bit.

@@ -22,7 +22,7 @@ def test_pipeline() -> None:
     assert {name: int(cycle) for name, cycle in rows} == {name: getattr(timing, name) for name, _ in rows}
     for p, m in ((1, 1), (3, 5), (8, 16)):
         other = PipelineTiming(EngineConfig(p=p, m=m, n=2, multiplier_latency=2))
-        assert other.window == 7 + (p - 1).bit_length() and other.pool_word == 8 + (p - 1).bit_length()
+        assert other.window == 7 + (p - 1).bit_length() and other.pool_word == 9 + (p - 1).bit_length()
         assert other.sums == other.window + 2 + (m - 1).bit_length()
         assert other.accumulators == other.sums + 1
 
