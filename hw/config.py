@@ -59,7 +59,8 @@ class EngineConfig:
         0: a pipelined multiplier, one pixel a cycle. d > 0: a serial multiplier that takes d bits of the multiplier a
         cycle (small FPGAs).
     multiplier_latency : int, 2..3
-        Cycles of a product: input register, output register, and with 3 a register that bridges the way to the adders.
+        Cycles of a product: input register, output register, and with 3 a register of each dot product's own in front,
+        for arrays that spread over a large device.
     weight_memory : "block" or "spram"
         The memory that the weight buffer is made of. ``spram`` is the 16 Ki x 16 bit single-port RAM of iCE40 UP.
     pooling : bool

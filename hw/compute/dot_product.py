@@ -9,6 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from ..control.delay import copies
 from ..primitives.product_bank import ProductBank
 from .adder_tree import AdderTree
 
@@ -26,7 +27,7 @@ class DotProduct(wiring.Component):
     m : int, >= 1
         Products.
     multiplier_latency : int, 2 or 3
-        See :class:`ProductBank`.
+        2: the multipliers' own input and output registers. 3: also a register in front of them.
 
     Members
     -------
@@ -60,12 +61,17 @@ class DotProduct(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.products = products = ProductBank(self.m, self.multiplier_latency)
+        m.submodules.products = products = ProductBank(self.m, 2)
         m.submodules.tree = tree = AdderTree(self.m, 16)
+        activations, weights = list(self.activations), list(self.weights)
+        if self.multiplier_latency == 3:
+            # Registers of its own, although its neighbours have the same operands: they halve the way across the device.
+            activations = [copies(m, operand, 1, f"activation_{k}")[0] for k, operand in enumerate(activations)]
+            weights = [copies(m, operand, 1, f"weight_{k}")[0] for k, operand in enumerate(weights)]
         for lane in range(self.m):
             m.d.comb += [
-                products.a[lane].eq(self.activations[lane]),
-                products.b[lane].eq(self.weights[lane]),
+                products.a[lane].eq(activations[lane]),
+                products.b[lane].eq(weights[lane]),
                 tree.terms[lane].eq(products.product[lane]),
             ]
         m.d.comb += self.total.eq(tree.total)
