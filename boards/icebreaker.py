@@ -26,7 +26,7 @@ ICEBREAKER = Board(
     ),
     clock_resource=("clk12", 0),
     input_hz=12_000_000,
-    default_clock_hz=20_000_000,
+    default_clock_hz=20_250_000,
     # The FT2232H makes 12 MHz divided by any whole number from 2 on.
     bauds=(3_000_000, 2_400_000, 2_000_000, 1_500_000, 1_200_000, 1_000_000, 500_000, 250_000, 115_200),
     uart_resource=("uart", 0),

@@ -269,7 +269,7 @@ class Engine(wiring.Component):
             status[StatusBit.LAYERS : StatusBit.LAYERS + 16].eq(sequencer.layers),
         ]
         control = Signal(3)
-        m.d.comb += control.eq(Mux(host.register_write & (host.register == Register.CONTROL.value), host.write_data, 0))
+        m.d.sync += control.eq(Mux(host.register_write & (host.register == Register.CONTROL.value), host.write_data, 0))
         m.d.comb += [
             sequencer.start.eq(control[0] & ~sequencer.busy),
             sequencer.resume.eq(control[1] & ~control[0]),

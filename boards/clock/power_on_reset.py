@@ -60,5 +60,8 @@ class PowerOnReset(wiring.Component):
             m.d.power_on += done.eq(1)
         with m.Else():
             m.d.power_on += timer.eq(timer + 1)
-        m.d.comb += self.reset.eq(~done)
+        # One register drives the whole reset net: an inverter behind it would take half the clock's time.
+        reset = Signal(init=1)
+        m.d.power_on += reset.eq(~done)
+        m.d.comb += self.reset.eq(reset)
         return m

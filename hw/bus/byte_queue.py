@@ -19,7 +19,7 @@ class ByteQueue(wiring.Component):
     Parameters
     ----------
     depth : int, a power of two, 4..4096
-        Bytes in the memory; one more waits in its output register.
+        Bytes in the memory; two more wait in the registers behind it.
 
     Members
     -------
@@ -38,7 +38,7 @@ class ByteQueue(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    latency = 2
+    latency = 3
 
     def __init__(self, depth: int) -> None:
         if not isinstance(depth, int) or not 4 <= depth <= 4096 or depth & (depth - 1):
@@ -54,6 +54,7 @@ class ByteQueue(wiring.Component):
         head, tail = Signal(bits + 1), Signal(bits + 1)  # the top bits tell full from empty
         level_with = Signal()
         full, empty = Signal(), Signal()
+        fetched, move = Signal(), Signal()  # the memory shows a byte; it moves to the output
         m.d.comb += [
             level_with.eq(head[:bits] == tail[:bits]),
             full.eq(level_with & (head[bits] != tail[bits])),
@@ -63,13 +64,18 @@ class ByteQueue(wiring.Component):
             write_port.data.eq(self.i.payload),
             write_port.en.eq(self.i.valid & ~full),
             read_port.addr.eq(tail[:bits]),
-            read_port.en.eq(~self.o.valid | self.o.ready),
-            self.o.payload.eq(read_port.data),
+            read_port.en.eq(~fetched | move),
+            move.eq(fetched & (~self.o.valid | self.o.ready)),
         ]
         with m.If(self.i.valid & ~full):
             m.d.sync += head.eq(head + 1)
         with m.If(read_port.en):
-            m.d.sync += self.o.valid.eq(~empty)
+            m.d.sync += fetched.eq(~empty)
             with m.If(~empty):
                 m.d.sync += tail.eq(tail + 1)
+        # A register behind the memory, whose clock-to-output time is long.
+        with m.If(move):
+            m.d.sync += [self.o.valid.eq(1), self.o.payload.eq(read_port.data)]
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
         return m

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
 from ..control.register_map import ADDRESS_WIDTH, Status
 from ..errors import UserError
+from ..primitives.block_ram import BlockRam
 from .byte_queue import ByteQueue
 from .core_port import CorePort
 from .crc32 import Crc32
@@ -82,11 +82,7 @@ class FrameBridge(wiring.Component):
         m = Module()
         m.submodules.queue = queue = ByteQueue(self.queue_depth)
         m.submodules.checksum = checksum = Crc32()
-        m.submodules.payload = payload = Memory(
-            shape=32, depth=self.payload_words, init=[], attrs={"ram_style": "block"}
-        )
-        write_port = payload.write_port()
-        read_port = payload.read_port()
+        m.submodules.payload = payload = BlockRam(32, self.payload_words)
         wiring.connect(m, wiring.flipped(self.i), queue.i)
 
         # The frame. Header bytes enter at the top and end in their place.
@@ -108,13 +104,13 @@ class FrameBridge(wiring.Component):
 
         buffer_index = index[: bits_for(self.payload_words - 1)]
         m.d.comb += [
-            read_port.addr.eq(buffer_index),
-            read_port.en.eq(0),
-            write_port.addr.eq(buffer_index),
-            write_port.data.eq(word),
-            write_port.en.eq(0),
+            payload.read_address.eq(buffer_index),
+            payload.read_enable.eq(0),
+            payload.write_address.eq(buffer_index),
+            payload.write_data.eq(word),
+            payload.write_enable.eq(0),
             self.core.request.payload.address.eq(core_address),
-            self.core.request.payload.data.eq(read_port.data),
+            self.core.request.payload.data.eq(payload.read_data),
             self.core.request.payload.write.eq(operation == Operation.WRITE),
         ]
 
@@ -193,7 +189,7 @@ class FrameBridge(wiring.Component):
 
             with m.State("keep"):
                 # Words beyond the buffer have nowhere to go.
-                m.d.comb += [receiving.eq(1), write_port.en.eq(index < self.payload_words)]
+                m.d.comb += [receiving.eq(1), payload.write_enable.eq(index < self.payload_words)]
                 m.d.sync += index.eq(index + 1)
                 m.next = "sort"
 
@@ -234,10 +230,13 @@ class FrameBridge(wiring.Component):
 
             # Execution
             with m.State("access"):
-                m.d.comb += read_port.en.eq(1)
-                m.next = "request"
+                m.d.comb += payload.read_enable.eq(1)
+                m.next = "fetch"
                 with m.If(finished):
                     m.next = "answer magic 0"
+
+            with m.State("fetch"):
+                m.next = "request"
 
             with m.State("request"):
                 m.d.comb += self.core.request.valid.eq(1)
@@ -254,7 +253,7 @@ class FrameBridge(wiring.Component):
                         m.next = "answer magic 0"
 
             with m.State("store"):
-                m.d.comb += write_port.en.eq(operation == Operation.READ)
+                m.d.comb += payload.write_enable.eq(operation == Operation.READ)
                 m.d.sync += [index.eq(index + 1), core_address.eq(core_address + 1)]
                 m.next = "access"
 
@@ -283,17 +282,20 @@ class FrameBridge(wiring.Component):
                 send(answer_count[8:], "answer step")
 
             with m.State("answer step"):
-                m.d.comb += read_port.en.eq(1)
+                m.d.comb += payload.read_enable.eq(1)
                 m.d.sync += index.eq(index + 1)
-                m.next = "answer payload"
+                m.next = "answer fetch"
                 with m.If(finished | (operation != Operation.READ) | (refusal != 0) | (status != Status.OK)):
                     m.next = "answer checksum"
+
+            with m.State("answer fetch"):
+                m.next = "answer payload"
 
             with m.State("answer payload"):
                 m.d.comb += [
                     sending.eq(1),
                     self.o.valid.eq(1),
-                    self.o.payload.eq(read_port.data.word_select(byte[:2], 8)),
+                    self.o.payload.eq(payload.read_data.word_select(byte[:2], 8)),
                     checksum.i.valid.eq(self.o.ready),
                 ]
                 with m.If(self.o.ready):
