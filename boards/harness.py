@@ -9,6 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from ..hw.bus.byte_register import ByteRegister
 from ..hw.bus.frame_bridge import FrameBridge
 from ..hw.bus.uart import UartReceiver, UartTransmitter
 from ..hw.config import EngineConfig
@@ -66,7 +67,9 @@ class Harness(wiring.Component):
         m.submodules.bridge = bridge = FrameBridge(timeout_cycles=max(16, round(self.clock_hz * PAUSE_SECONDS)))
         m.submodules.engine = engine = Engine(self.config, clock_hz=self.clock_hz)
         wiring.connect(m, receiver.o, bridge.i)
-        wiring.connect(m, bridge.o, transmitter.i)
+        m.submodules.answers = answers = ByteRegister()
+        wiring.connect(m, bridge.o, answers.i)
+        wiring.connect(m, answers.o, transmitter.i)
         wiring.connect(m, bridge.core, engine.port)
         blink = Signal(ceil_log2(self.clock_hz))
         lost = Signal()

@@ -20,7 +20,7 @@ ULX3S_85F = Board(
     ),
     clock_resource=("clk25", 0),
     input_hz=25_000_000,
-    default_clock_hz=100_000_000,
+    default_clock_hz=75_000_000,
     # The FT231X goes up to 3 Mbaud.
     bauds=(3_000_000, 2_000_000, 1_500_000, 1_000_000, 500_000, 250_000, 115_200),
     uart_resource=("uart", 0),

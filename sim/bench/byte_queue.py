@@ -1,4 +1,4 @@
-"""Bench of ``ByteQueue``: order under idle and back-pressure, capacity, latency."""
+"""Bench of ``ByteQueue`` and ``ByteRegister``: order under idle and back-pressure, capacity, latency."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ async def order(dut: Any, pattern: tuple[float, float]) -> None:
 
 @cocotb.test()
 async def capacity(dut: Any) -> None:
-    """The queue takes its depth and two more, then waits; the latency is the stated one."""
-    depth, latency = bench_parameters()["depth"], bench_parameters()["latency"]
+    """It takes as many bytes as stated, then waits; the latency is the stated one."""
+    most, latency = bench_parameters()["capacity"], bench_parameters()["latency"]
     await start(dut, ["i__payload", "i__valid", "o__ready"])
     dut.i__valid.value = 1
     await RisingEdge(dut.clk)
@@ -42,7 +42,7 @@ async def capacity(dut: Any) -> None:
     assert cycles == latency
     dut.i__valid.value = 1
     taken = 1
-    for _ in range(depth + 20):
+    for _ in range(most + 20):
         await RisingEdge(dut.clk)
         taken += int(dut.i__ready.value)
-    assert taken == depth + 2
+    assert taken == most

@@ -23,5 +23,5 @@ def test_depth_rule(depth: object) -> None:
 def test_bench(tmp_path: Path, simulator: str, depth: int) -> None:
     run_bench(
         ByteQueue(depth), top="byte_queue", test_module="macaw.sim.bench.byte_queue", build_dir=tmp_path,
-        simulator=simulator, parameters={"depth": depth, "latency": ByteQueue.latency},
+        simulator=simulator, parameters={"capacity": depth + 2, "latency": ByteQueue.latency},
     )  # fmt: skip
