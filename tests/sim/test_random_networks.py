@@ -13,5 +13,5 @@ NETWORKS = 5
 
 @pytest.mark.parametrize("seed", range(101, 109))
 def test_random_engine(seed: int, tmp_path: Path) -> None:
-    outcomes = list(run_engine(seed, tmp_path, networks=NETWORKS, largest=4))
+    outcomes = list(run_engine(seed, tmp_path, networks=NETWORKS, largest=3))
     assert len(outcomes) == NETWORKS
