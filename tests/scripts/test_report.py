@@ -75,7 +75,7 @@ def test_of_a_build(small_build: Path) -> None:
     for part in (
         "digits_int8.onnx on Radiona ULX3S 85F", "Engine 1 × 4 × 2, depth 1: 8 products a cycle", "not verified",
         "not placed and routed", f"{manifest['cycles']:,}", "Deviations from the reference",
-        manifest["identity"], "macaw build digits_int8.onnx --board ulx3s-85f --array 1,4,2 --depth 1 --clock 100 --no-route",
+        manifest["identity"], "macaw build digits_int8.onnx --board ulx3s-85f --array 1,4,2 --depth 1 --clock 75 --no-route",
         "few input channels: 1 for 4 lanes",
     ):  # fmt: skip
         assert part in text, part
