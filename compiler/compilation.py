@@ -235,14 +235,13 @@ def choose_array(
     ]  # fmt: skip
     found: list[Candidate] = []
     ideal = sum(plan_products(graph))
-    best = None
     arrays.sort(key=lambda array: -array[0] * array[1] * array[2])
     for done, array in enumerate(arrays):
         if progress:
             progress(done, len(arrays))
         p, m, n = array
         # Cheap bounds first: products that no engine of this size can beat, multipliers that the device has not got.
-        if best is not None and len(found) >= 10 and ideal / (p * m * n) > found[9].cycles:
+        if len(found) >= 10 and ideal / (p * m * n) > found[9].cycles:
             continue
         rough = EngineConfig(
             p=p, m=m, n=n, accumulator_width=max(accumulator_width, 12), multiplier_width=requantizer[0],
@@ -265,7 +264,6 @@ def choose_array(
         _, cycles = _cycles(plan, config)
         found.append(Candidate(config=config, resources=resources, cycles=cycles))
         found.sort(key=lambda candidate: (candidate.cycles, candidate.resources.luts))
-        best = found[0]
     if progress:
         progress(len(arrays), len(arrays))
     return found[:10]

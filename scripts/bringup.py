@@ -80,11 +80,6 @@ def run_build(build: Build, port: str | None, inputs: Inputs, *, progress: Stage
             clock_hz = engine.clock_hz()
             repetitions = link.repetitions
     outputs = model_output(graph, found)
-    accuracy = None
-    if inputs.labels is not None:
-        flat = outputs.reshape(len(outputs), -1)
-        classes = flat.argmax(1) if flat.shape[1] > 1 else flat[:, 0]
-        accuracy = float((classes == inputs.labels).mean())
     return Run(
         outputs=outputs,
         inputs=len(integers),
@@ -94,7 +89,7 @@ def run_build(build: Build, port: str | None, inputs: Inputs, *, progress: Stage
         load_seconds=load_seconds,
         run_seconds=run_seconds,
         repetitions=repetitions,
-        accuracy=accuracy,
+        accuracy=inputs.accuracy(outputs),
         simulated=simulated,
     )
 

@@ -28,6 +28,14 @@ class Inputs:
         """The first ``count`` of them."""
         return Inputs(self.values[:count], None if self.labels is None else self.labels[:count])
 
+    def accuracy(self, outputs: NDArray[Any]) -> float | None:
+        """Share of ``outputs`` (scores of classes, or class numbers) that name the right class; None without labels."""
+        if self.labels is None:
+            return None
+        flat = outputs.reshape(len(outputs), -1)
+        classes = flat.argmax(1) if flat.shape[1] > 1 else flat[:, 0]
+        return float((classes == self.labels).mean())
+
 
 def _wanted(graph: Graph) -> tuple[np.dtype[Any], tuple[int, ...]]:
     if graph.input_float:

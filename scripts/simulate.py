@@ -72,14 +72,6 @@ class Verification:
         return asdict(self) | {"equal": self.equal}
 
 
-def _accuracy(outputs: NDArray[Any], labels: NDArray[np.int64] | None) -> float | None:
-    if labels is None:
-        return None
-    flat = outputs.reshape(len(outputs), -1)
-    classes = flat.argmax(1) if flat.shape[1] > 1 else flat[:, 0]
-    return float((classes == labels).mean())
-
-
 def verify_build(build: Build, inputs: Inputs | None, *, progress: Stages) -> Verification:
     """Run the RTL of ``build`` on ``inputs`` (random ones without) and compare with golden model and ONNX Runtime.
 
@@ -161,7 +153,7 @@ def verify_build(build: Build, inputs: Inputs | None, *, progress: Stages) -> Ve
         )
     )
     accuracy = {
-        name: _accuracy(values, chosen.labels)
+        name: chosen.accuracy(values)
         for name, values in (
             ("reference", reference_outputs),
             ("golden", golden_outputs),
