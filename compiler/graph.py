@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Convolution", "Deviation", "Graph", "HostStep", "MaxPool", "Node", "Requantization", "Tensor"]
+from .requantization import Requantization
+
+__all__ = ["Add", "Concat", "Convolution", "Deviation", "Graph", "HostStep", "MaxPool", "Node", "Tensor"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,8 @@ class Tensor:
 
     ``shape`` is (height, width, channels). ``unsigned`` says that the reference holds q + 128 as uint8.
     ``reference`` names the tensor in the source model that holds the same values, or is "".
-    ``reference_shape`` is that tensor's shape, batch first (1, C, H, W) or (1, K) for ONNX.
+    ``reference_shape`` is that tensor's shape, batch first: (1, C, H, W) or (1, K) for ONNX, (1, H, W, C) for TFLite.
+    ``transposed``: rows of this map are columns of the reference's (compiler/orientation.py).
     """
 
     name: str
@@ -31,34 +34,7 @@ class Tensor:
     unsigned: bool = False
     reference: str = ""
     reference_shape: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Requantization:
-    """The reference's map from an accumulator to an output: a monotone staircase for each channel.
-
-    Float form (ONNX Runtime): ``clip(rint(float32(acc) * scale[c]) + zero_point, low, high)`` with rint half to even,
-    float32 arithmetic, and acc the accumulator *with* bias and input zero point: sum((x - x_zp) * w) + bias.
-    ``low``/``high`` include a fused Relu or Clip; all numbers are in the int8 domain of the graph.
-    ``ties_up`` rounds halves up instead of to even, and computes in float64, with a float64 scale:
-    ``floor(acc * scale[c] + 0.5 + 2**-32)``, where the last term outweighs the error of the product. Average pools use it,
-    because ONNX Runtime's float32 sums decide their ties by rounding noise.
-    """
-
-    scale: NDArray[np.float32] | NDArray[np.float64]
-    zero_point: int
-    low: int = -128
-    high: int = 127
-    ties_up: bool = False
-
-    def outputs(self, accumulators: NDArray[np.int64], channel: int | NDArray[np.intp]) -> NDArray[np.int64]:
-        """The reference's outputs for accumulators of one channel, or of channels that broadcast against them."""
-        if self.ties_up:
-            rounded = np.floor(np.asarray(accumulators) * self.scale[channel].astype(np.float64) + (0.5 + 2.0**-32))
-        else:
-            product = np.asarray(accumulators).astype(np.float32) * self.scale[channel].astype(np.float32)
-            rounded = np.rint(product.astype(np.float64))
-        return np.clip(rounded + self.zero_point, self.low, self.high).astype(np.int64)
+    transposed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +48,11 @@ class Node:
     operator: str
     input: str
     output: str
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """All tensors that the node reads, ``input`` first."""
+        return (self.input,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,11 +86,55 @@ class MaxPool(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Add(Node):
+    """Element-wise function of two maps of one shape: residual addition.
+
+    ``table[a + 128, b + 128]`` is the reference's output for the elements a of ``input`` and b of ``second``: int8, shape
+    (256, 256), never decreasing along either axis. It includes a fused activation's clamp ``low``..``high``, and
+    ``zero_point`` is the output's. ``weights`` is the ratio of the real factors of a and b (scale of the input over scale
+    of the output), where the solver starts its search.
+    """
+
+    second: str
+    table: NDArray[np.int8]
+    weights: tuple[float, float]
+    zero_point: int
+    low: int = -128
+    high: int = 127
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Both maps."""
+        return (self.input, self.second)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Concat(Node):
+    """The channels of ``input``, then those of each of ``others``; scale and zero point of all are the output's.
+
+    No work for the engine: the parts are written where the whole lies (compiler/concatenation.py).
+    """
+
+    others: tuple[str, ...]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """All parts, in channel order."""
+        return (self.input, *self.others)
+
+
+@dataclass(frozen=True, kw_only=True)
 class HostStep:
-    """Something the host driver does with the outputs: "dequantize", "softmax", "argmax" (with ``axis`` -1)."""
+    """Something the host driver does with the outputs: "dequantize", "softmax", "argmax" (with ``axis`` -1).
+
+    "softmax_int8" and "logistic_int8": TensorFlow Lite Micro's integer kernels from int8 to int8, of the tensor with
+    ``scale`` (and zero point ``zero_point``) to scale 1/256 and zero point -128 (sim/golden/host_kernels.py).
+    """
 
     kind: str
     name: str
+    scale: float = 1.0
+    zero_point: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +156,7 @@ class Graph:
     ``host_steps`` are applied in order to the integer output to get the model's output.
     ``input_name``, ``input_shape``, ``output_name`` and ``output_shape`` are the source model's, batch 1 first.
     ``input_order``: element i of the input map (row, column, channel order) is element ``input_order[i]`` of the source
-    model's input. ``output_order``: element i of the source model's (integer) output is element ``output_order[i]`` of
+    model's input, or holds the input's zero point where that is -1 (padding). ``output_order``: element i of the source model's (integer) output is element ``output_order[i]`` of
     the output map. ``deviations`` lists every node that may not equal the reference; empty means exact on every element.
     """
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .graph import Convolution, Deviation, Graph, Requantization, Tensor
+from .graph import Convolution, Deviation, Graph, Tensor
 from .onnx_constants import channel_scale, int8_weights
 from .onnx_model import OnnxModel, OnnxNode
 from .onnx_numerics import (
@@ -22,6 +22,7 @@ from .onnx_numerics import (
 from .onnx_values import Accumulated, Constant, Hosted, Integers, Reals, ScaledConstant, Value
 from .onnx_window import Window, window
 from .problem import Refusal
+from .requantization import FloatRequantization
 
 __all__ = ["LayerBuilder", "input_elements", "map_elements", "map_shape", "stated_zero_point"]
 
@@ -325,7 +326,7 @@ class LayerBuilder:
             output=name,
             weights=total.weights,
             bias=total.bias,
-            requantization=Requantization(
+            requantization=FloatRequantization(
                 scale=factors, zero_point=zero_point, low=low, high=high, ties_up=bool(total.pool_count)
             ),
             stride=total.window.stride,

@@ -30,8 +30,9 @@ from numpy.typing import NDArray
 
 from ..hw.config import EngineConfig
 from ..hw.errors import CheckFailed
-from .graph import Convolution, Deviation, Graph, MaxPool, Requantization
+from .graph import Convolution, Deviation, Graph, MaxPool
 from .problem import ModelError, Problem
+from .requantization import Requantization
 
 __all__ = [
     "CertifiedRequantization",
@@ -325,7 +326,7 @@ def requantizer_parameters(graph: Graph) -> tuple[int, tuple[int, int, int, int]
             staircase = _Staircase(node.requantization, _constant(node, zero_point), low, high)
             bits = staircase.multiplier_bits(np.arange(len(low)))
             unsolved = (bits > WIDEST_MULTIPLIER).all(1)
-            bits[unsolved] = _slope_bits(node.requantization.scale[unsolved])
+            bits[unsolved] = _slope_bits(node.requantization.slope[unsolved])
             tables.append(bits)
     bits = np.concatenate(tables)
     bits = bits[(bits <= WIDEST_MULTIPLIER).any(1)]
@@ -336,9 +337,9 @@ def requantizer_parameters(graph: Graph) -> tuple[int, tuple[int, int, int, int]
     return WIDEST_MULTIPLIER, EngineConfig(p=1, m=1, n=1).shifts
 
 
-def _slope_bits(scale: NDArray[Any]) -> Int64Array:
-    """Bits of the multipliers around each scale (row) at each shift (column), if they have the 24 bits of float32."""
-    slopes = np.rint(np.ldexp(scale.astype(np.float64)[:, None], np.arange(LARGEST_SHIFT + 1))) + SLOPES
+def _slope_bits(slope: NDArray[np.float64]) -> Int64Array:
+    """Bits of the multipliers around each slope (row) at each shift (column), if they have the 24 bits of float32."""
+    slopes = np.rint(np.ldexp(slope[:, None], np.arange(LARGEST_SHIFT + 1))) + SLOPES
     bits = np.floor(np.log2(slopes)).astype(np.int64) + 1
     return np.where((bits >= 24) & (bits <= WIDEST_MULTIPLIER), bits, WIDEST_MULTIPLIER + 1)
 
@@ -452,7 +453,7 @@ class _Staircase:
         self.upper_level = np.concatenate([last[:, None], every - 1], axis=1)
         self.lower_mask = np.concatenate([(first > rule.low)[:, None], inside], axis=1)
         self.upper_mask = np.concatenate([(last < rule.high)[:, None], inside], axis=1)
-        self.low, self.high, self.scale, self.starts, self.levels = low, high, rule.scale, starts, levels
+        self.low, self.high, self.slope, self.starts, self.levels = low, high, rule.slope, starts, levels
 
     def solve(
         self, channels: Int64Array, shift: int, multiplier_limit: int, offset_limit: int
@@ -504,7 +505,7 @@ class _Staircase:
         bits = np.full((len(channels), LARGEST_SHIFT + 1), WIDEST_MULTIPLIER + 1, np.int64)
         for shift in range(1, LARGEST_SHIFT + 1):
             # The multiplier is about scale << shift; a constant channel has multiplier 0 at every shift.
-            rows = np.flatnonzero(self.scale[channels].astype(np.float64) * 2.0**shift < 2.0**WIDEST_MULTIPLIER)
+            rows = np.flatnonzero(self.slope[channels].astype(np.float64) * 2.0**shift < 2.0**WIDEST_MULTIPLIER)
             found, multipliers, _ = self.solve(channels[rows], shift, 2**WIDEST_MULTIPLIER, 2**126)
             bits[rows[found], shift] = [int(multiplier).bit_length() for multiplier in multipliers[found]]
         return bits
@@ -512,7 +513,7 @@ class _Staircase:
     def nearest(self, channel: int, config: EngineConfig) -> tuple[int, int, int, int] | None:
         """Multiplier, offset, shift code and number of differing accumulators of the line that differs for the fewest,
         at the largest shift that the engine's multiplier allows and slopes around the reference's."""
-        scale, high = float(self.scale[channel]), int(self.high[channel])
+        scale, high = float(self.slope[channel]), int(self.high[channel])
         fitting = [i for i, s in enumerate(config.shifts) if scale * 2.0**s + SLOPES < 2**config.multiplier_width]
         if not fitting:
             return None

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..compiler.graph import Convolution, Graph, MaxPool, Node, Requantization, Tensor
+from ..compiler.graph import Convolution, Graph, MaxPool, Node, Tensor
+from ..compiler.requantization import FloatRequantization
 from ..hw.config import EngineConfig
 
 __all__ = ["random_engine", "random_graph"]
@@ -63,7 +64,7 @@ def _convolution(
         output=f"map{number + 1}",
         weights=generator.integers(-127, 128, shape).astype(np.int8),
         bias=generator.integers(-20000, 20000, outputs),
-        requantization=Requantization(
+        requantization=FloatRequantization(
             scale=(generator.uniform(30, 100, outputs) / spread).astype(np.float32),
             zero_point=zero_point,
             low=low,

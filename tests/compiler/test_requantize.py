@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from macaw.compiler.graph import Convolution, Graph, MaxPool, Requantization, Tensor
+from macaw.compiler.graph import Convolution, Graph, MaxPool, Tensor
 from macaw.compiler.problem import ModelError
+from macaw.compiler.requantization import FloatRequantization
 from macaw.compiler.requantize import (
     CertifiedRequantization,
     accumulator_width,
@@ -44,7 +45,7 @@ def layer(weights: Any, scale: Any, bias: Any = 0, **options: Any) -> Convolutio
         output="y",
         weights=array,
         bias=np.broadcast_to(np.asarray(bias, np.int64), len(array)).copy(),
-        requantization=Requantization(scale=scales, **{"zero_point": 0} | options),
+        requantization=FloatRequantization(scale=scales, **{"zero_point": 0} | options),
         padding=padding,
     )
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from macaw.compiler.graph import Convolution, Graph, Requantization, Tensor
+from macaw.compiler.graph import Convolution, Graph, Tensor
+from macaw.compiler.requantization import FloatRequantization
 from macaw.hw.config import EngineConfig
 from macaw.hw.emit import write_verilog
 from macaw.hw.engine import Engine
@@ -30,7 +31,7 @@ def test_convolution_keeps_the_array_busy(depth: int, tmp_path: Path) -> None:
             output="out",
             weights=generator.integers(-127, 128, (16, 3, 3, 16)).astype(np.int8),
             bias=np.zeros(16, np.int64),
-            requantization=Requantization(scale=np.full(16, 1.7e-3, np.float32), zero_point=0),
+            requantization=FloatRequantization(scale=np.full(16, 1.7e-3, np.float32), zero_point=0),
             padding=(1, 1, 1, 1),
         )
     )

@@ -1,0 +1,123 @@
+"""What a reference interpreter does to an accumulator: a monotone staircase for each output channel.
+
+The solver (compiler/requantize.py) finds the engine's integer parameters for any of these; it looks at them only
+through ``outputs`` and ``slope``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FixedPointRequantization", "FloatRequantization", "MeanRequantization", "Requantization"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requantization(ABC):
+    """A staircase from the reference's accumulator, ``sum((x - x_zp) * w) + bias``, to an output in ``low``..``high``.
+
+    ``low``/``high`` include a fused activation; all outputs are in the int8 domain of the graph.
+    """
+
+    zero_point: int
+    low: int = -128
+    high: int = 127
+
+    @property
+    @abstractmethod
+    def slope(self) -> NDArray[np.float64]:
+        """Output steps for one step of the accumulator, for each channel; at least 0."""
+
+    @abstractmethod
+    def unclamped(self, accumulators: NDArray[np.int64], channel: int | NDArray[np.intp]) -> NDArray[np.int64]:
+        """Outputs without zero point and clamp."""
+
+    def outputs(self, accumulators: NDArray[np.int64], channel: int | NDArray[np.intp]) -> NDArray[np.int64]:
+        """The reference's outputs for accumulators of one channel, or of channels that broadcast against them."""
+        return np.clip(self.unclamped(accumulators, channel) + self.zero_point, self.low, self.high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FloatRequantization(Requantization):
+    """ONNX Runtime: ``rint(float32(acc) * scale[c])`` with rint half to even and float32 arithmetic.
+
+    ``ties_up`` rounds halves up instead of to even, and computes in float64, with a float64 scale:
+    ``floor(acc * scale[c] + 0.5 + 2**-32)``, where the last term outweighs the error of the product. Average pools use it,
+    because ONNX Runtime's float32 sums decide their ties by rounding noise.
+    """
+
+    scale: NDArray[np.float32] | NDArray[np.float64]
+    ties_up: bool = False
+
+    @property
+    def slope(self) -> NDArray[np.float64]:
+        """The scale."""
+        return self.scale.astype(np.float64)
+
+    def unclamped(self, accumulators: NDArray[np.int64], channel: int | NDArray[np.intp]) -> NDArray[np.int64]:
+        """Outputs without zero point and clamp."""
+        if self.ties_up:
+            rounded = np.floor(np.asarray(accumulators) * self.scale[channel].astype(np.float64) + (0.5 + 2.0**-32))
+        else:
+            product = np.asarray(accumulators).astype(np.float32) * self.scale[channel].astype(np.float32)
+            rounded = np.rint(product.astype(np.float64))
+        return rounded.astype(np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedPointRequantization(Requantization):
+    """TensorFlow Lite: a multiplier of 31 bits and a power of two for each channel, ``acc * multiplier * 2**(shift - 31)``.
+
+    ``rounding`` "tflm": TensorFlow Lite Micro's MultiplyByQuantizedMultiplier, a left shift, a saturating rounding doubling
+    high multiply, then a rounding right shift with halves away from zero: two roundings (gemmlowp, fixedpoint.h).
+    "single": one rounding with halves up, ``(acc * multiplier + (1 << 30 - shift)) >> 31 - shift``.
+
+    multiplier : int64, 2**30 .. 2**31 - 1 or 0, shape (outputs,)
+    shift : int64, positive is to the left, shape (outputs,)
+    """
+
+    multiplier: NDArray[np.int64]
+    shift: NDArray[np.int64]
+    rounding: str = "tflm"
+
+    @property
+    def slope(self) -> NDArray[np.float64]:
+        """multiplier * 2**(shift - 31)."""
+        return np.ldexp(self.multiplier.astype(np.float64), self.shift - 31)
+
+    def unclamped(self, accumulators: NDArray[np.int64], channel: int | NDArray[np.intp]) -> NDArray[np.int64]:
+        """Outputs without zero point and clamp."""
+        multiplier, shift = self.multiplier[channel], self.shift[channel]
+        if self.rounding == "single":
+            right = 31 - shift
+            return (np.asarray(accumulators) * multiplier + (np.int64(1) << right - 1)) >> right
+        left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
+        high = ((np.asarray(accumulators) << left) * multiplier + (1 << 30)) >> 31
+        remainder = high & ((np.int64(1) << right) - 1)
+        threshold = (((np.int64(1) << right) - 1) >> 1) + (high < 0)
+        return (high >> right) + (remainder > threshold)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanRequantization(Requantization):
+    """TensorFlow Lite's AVERAGE_POOL_2D: ``acc / count`` rounded half away from zero, acc the sum of the raw int8 inputs.
+
+    The accumulator is the sum of the *raw* inputs: the layer's bias is ``input zero point * count``, ``zero_point`` here is 0.
+
+    count : int64, elements in the window, shape (outputs,)
+    """
+
+    count: NDArray[np.int64]
+
+    @property
+    def slope(self) -> NDArray[np.float64]:
+        """1 / count."""
+        return 1.0 / self.count.astype(np.float64)
+
+    def unclamped(self, accumulators: NDArray[np.int64], channel: int | NDArray[np.intp]) -> NDArray[np.int64]:
+        """Outputs without zero point and clamp."""
+        sums, count = np.asarray(accumulators), self.count[channel]
+        return np.sign(sums) * ((np.abs(sums) + count // 2) // count)
