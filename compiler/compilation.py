@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ..hw.config import EngineConfig
 from ..hw.control.descriptor import descriptor_words
 from ..hw.errors import UserError
@@ -12,10 +14,12 @@ from ..hw.primitives.target import Family
 from ..sim.cost.cycles import LayerCycles, layer_cycles, program_cycles
 from ..sim.cost.resources import EngineResources, block_rams, engine_resources
 from .budget import Budget
+from .certified_requantization import CertifiedRequantization
 from .graph import Convolution, Graph, MaxPool
 from .network_plan import NetworkPlan, plan_network
 from .program import Program, assemble
-from .requantize import CertifiedRequantization, requantize, requantizer_parameters, required_accumulator_width
+from .requantize import requantize, required_accumulator_width
+from .requantizer_parameters import RequantizerParameters, requantizer_parameters
 
 __all__ = ["Candidate", "Compilation", "choose_array", "compile_graph", "size_engine"]
 
@@ -74,7 +78,7 @@ def size_engine(
     array: tuple[int, int, int],
     depth: int,
     budget: Budget,
-    requantizer: tuple[int, tuple[int, int, int, int]],
+    requantizer: RequantizerParameters,
     accumulator_width: int,
 ) -> EngineConfig:
     """The smallest engine with this array that holds the network, its memories rounded up to whole blocks."""
@@ -93,8 +97,9 @@ def size_engine(
         extent_width=extent_width,
         group_width=max(plan.most_groups - 1, 1).bit_length(),
         accumulator_width=max(accumulator_width, 12),
-        multiplier_width=requantizer[0],
-        shifts=requantizer[1],
+        multiplier_width=requantizer.multiplier_width,
+        shifts=requantizer.shifts,
+        nudge=requantizer.nudge,
         requantizer_digit=budget.requantizer_digit,
         multiplier_latency=budget.multiplier_latency,
         weight_memory=budget.weight_memory,
@@ -193,7 +198,7 @@ def _legal(graph: Graph, array: tuple[int, int, int]) -> None:
 
 
 def _nearest_array(
-    graph: Graph, budget: Budget, depth: int, requantizer: tuple[int, tuple[int, int, int, int]], accumulator_width: int
+    graph: Graph, budget: Budget, depth: int, requantizer: RequantizerParameters, accumulator_width: int
 ) -> tuple[int, int, int]:
     """The array that misses the budget by the smallest factor: the one to explain when none fits."""
     factors: dict[tuple[int, int, int], float] = {}
@@ -220,7 +225,7 @@ def choose_array(
     graph: Graph,
     budget: Budget,
     depth: int,
-    requantizer: tuple[int, tuple[int, int, int, int]],
+    requantizer: RequantizerParameters,
     accumulator_width: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Candidate]:
@@ -244,8 +249,8 @@ def choose_array(
         if len(found) >= 10 and ideal / (p * m * n) > found[9].cycles:
             continue
         rough = EngineConfig(
-            p=p, m=m, n=n, accumulator_width=max(accumulator_width, 12), multiplier_width=requantizer[0],
-            shifts=requantizer[1], requantizer_digit=budget.requantizer_digit, weight_memory=budget.weight_memory,
+            p=p, m=m, n=n, accumulator_width=max(accumulator_width, 12), multiplier_width=requantizer.multiplier_width,
+            shifts=requantizer.shifts, nudge=requantizer.nudge, requantizer_digit=budget.requantizer_digit, weight_memory=budget.weight_memory,
             weight_depth=16384, feature_depth=2,
         )  # fmt: skip
         if engine_resources(rough, budget.family).multipliers > budget.multipliers:
@@ -272,7 +277,7 @@ def choose_array(
 def plan_products(graph: Graph) -> list[int]:
     """Multiplications of each node."""
     return [
-        graph.tensors[node.output].shape[0] * graph.tensors[node.output].shape[1] * node.weights.size
+        int(np.prod(graph.tensors[node.output].shape)) * node.products_per_output
         if isinstance(node, Convolution)
         else 0
         for node in graph.nodes
@@ -348,7 +353,7 @@ def _fits_elsewhere(
     budget: Budget,
     array: tuple[int, int, int] | None,
     depth: int,
-    requantizer: tuple[int, tuple[int, int, int, int]],
+    requantizer: RequantizerParameters,
     accumulator_width: int,
 ) -> bool:
     if array is None:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from ..hw.config import EngineConfig
 from ..hw.control.descriptor import descriptor_layout, descriptor_words, encode, tap_layout
 from ..hw.memory.map_layout import MapLayout
+from .certified_requantization import CertifiedRequantization
 from .graph import Convolution
 from .layer_plan import LayerPlan, Tap, dense_weights
-from .requantize import CertifiedRequantization
 
 __all__ = ["Program", "ProgramLayer", "assemble"]
 
@@ -152,21 +152,22 @@ def assemble(
             values = plan.loops(run) | {
                 "tap_first": taps.place(plan.taps),
                 "weight_first": weight_first if convolution else 0,
-                "input_first": source.base + run.first_word * source.line_words,
+                "input_first": source.base + run.first_word * source.plane_words,
                 "input_rows": source.height,
-                "line_step": source.line_words,
-                "row_step": plan.stride[0] * source.row_words % feature_modulus,
+                "word_step": source.plane_words % feature_modulus,
+                "row_step": plan.stride[0] * source.line_words % feature_modulus,
                 "row_stride": plan.stride[0],
                 "period_last": run.period - 1,
-                "period_step": run.period_words * source.line_words,
+                "period_step": run.period_words * source.plane_words % feature_modulus,
                 "pad": (zero_points[node.input] if convolution else -128) & 0xFF,
                 "low": node.requantization.low if isinstance(node, Convolution) else -128,
                 "high": node.requantization.high if isinstance(node, Convolution) else 127,
-                "output_first": target.base + first_channel // config.m * target.line_words,
+                "pivot": (certified[node.output].pivot if convolution else -128) if config.nudge else 0,
+                "output_first": target.base + first_channel // config.m * target.plane_words,
                 "output_offset": first_channel % config.m,
-                "output_row_step": target.row_words,
-                "output_line_step": target.line_words,
-                "output_group_step": (config.n // config.m if convolution else 1) * target.line_words % feature_modulus,
+                "output_row_step": target.line_words,
+                "output_word_step": target.plane_words % feature_modulus,
+                "output_group_step": (config.n // config.m if convolution else 1) * target.plane_words % feature_modulus,
                 "output_phase_step": target.phase_words,
                 "output_phases_last": target.phases - 1,
                 "last_lane": (end_channel - first_channel - 1) % config.n if convolution else 0,

@@ -14,7 +14,7 @@ from .errors import UserError
 
 __all__ = ["PROGRAM_FORMAT", "EngineConfig"]
 
-PROGRAM_FORMAT = 1
+PROGRAM_FORMAT = 2
 """Version of the program, tap and weight images; part of the identity hash."""
 
 
@@ -55,16 +55,24 @@ class EngineConfig:
         Bits of the requantization multiplier, unsigned.
     shifts : tuple of 4 ints, ascending, 1..48
         The right shifts that a channel's requantization may choose from.
+    nudge : int, 0..34
+        0: outputs round the same way everywhere. b > 0: outputs up to a layer's pivot round down when the sum before the
+        shift is less than ``2**b`` above the step (docs/numerics.md, TensorFlow Lite).
     requantizer_digit : int, 0 or 1..8
         0: a pipelined multiplier, one pixel a cycle. d > 0: a serial multiplier that takes d bits of the multiplier a
         cycle (small FPGAs).
     multiplier_latency : int, 2..3
         Cycles of a product: input register, output register, and with 3 a register of each dot product's own in front,
         for arrays that spread over a large device.
+    logic_dots : int, 0..p * n
+        How many of the p * n dot products are made of look-up tables instead of multiplier cells: those with the
+        highest ``lane * p + pixel``. They compute the same in the same time.
     weight_memory : "block" or "spram"
         The memory that the weight buffer is made of. ``spram`` is the 16 Ki x 16 bit single-port RAM of iCE40 UP.
     pooling : bool
         Whether the engine contains the max-pooling array.
+    adding : bool
+        Whether a tap can count 256-fold, which residual addition needs (compiler/layer_plan.py).
     """
 
     p: int
@@ -80,17 +88,20 @@ class EngineConfig:
     accumulator_width: int = 24
     multiplier_width: int = 27
     shifts: tuple[int, int, int, int] = (18, 24, 30, 36)
+    nudge: int = 0
     requantizer_digit: int = 0
     multiplier_latency: int = 3
+    logic_dots: int = 0
     weight_memory: str = "block"
     pooling: bool = True
+    adding: bool = False
 
     def __post_init__(self) -> None:
         ranges = {
             "p": (1, 64), "m": (1, 64), "n": (1, 64), "depth": (1, 64), "feature_depth": (2, 65536),
             "weight_depth": (2, 65536), "program_depth": (4, 4096), "tap_depth": (2, 4096), "extent_width": (3, 12), "group_width": (1, 12),
             "accumulator_width": (12, 32), "multiplier_width": (8, 34), "requantizer_digit": (0, 8),
-            "multiplier_latency": (2, 3),
+            "nudge": (0, 34), "multiplier_latency": (2, 3), "logic_dots": (0, 4096),
         }  # fmt: skip
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
@@ -109,8 +120,12 @@ class EngineConfig:
             f"Engine parameter weight_memory must be 'block' or 'spram', not {self.weight_memory!r}.",
         )
         _require(
-            isinstance(self.pooling, bool), f"Engine parameter pooling must be true or false, not {self.pooling!r}."
+            self.logic_dots <= self.p * self.n,
+            f"Engine parameter logic_dots must be at most p * n, here {self.p * self.n}, not {self.logic_dots}.",
         )
+        for name in ("pooling", "adding"):
+            value = getattr(self, name)
+            _require(isinstance(value, bool), f"Engine parameter {name} must be true or false, not {value!r}.")
 
     # Words and addresses
 

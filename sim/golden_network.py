@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..compiler.certified_requantization import CertifiedRequantization
 from ..compiler.graph import Convolution, Graph, MaxPool
-from ..compiler.requantize import CertifiedRequantization
 from .golden.convolution import convolution
 from .golden.max_pool import max_pool
 from .golden.requantizer import requantizer
@@ -50,7 +50,9 @@ class GoldenNetwork:
                     pad_value=graph.tensors[node.input].zero_point,
                 )
                 rule = self.certified[node.output]
-                maps[node.output] = requantizer(sums, rule.multiplier, rule.offset, rule.shift, rule.low, rule.high)
+                maps[node.output] = requantizer(
+                    sums, rule.multiplier, rule.offset, rule.shift, rule.low, rule.high, rule.pivot, rule.nudge
+                )
             elif isinstance(node, MaxPool):
                 maps[node.output] = max_pool(source, node.kernel, stride=node.stride, padding=node.padding)
             else:
@@ -62,7 +64,8 @@ def quantize_input(graph: Graph, x: NDArray[Any]) -> NDArray[np.int8]:
     """A batch of the source model's inputs (its shape, the batch first) as a batch of input maps.
 
     float32 inputs are quantized as ONNX's QuantizeLinear does: float32 division, rint half to even, zero point, clip.
-    Integer inputs are uint8 or int8 as in the source model.
+    Integer inputs are uint8 or int8 as in the source model. Padding of a folded input (-1 in ``input_order``) is the
+    zero point.
     """
     tensor = graph.tensors[graph.input]
     if x.shape[1:] != graph.input_shape[1:]:
@@ -72,7 +75,9 @@ def quantize_input(graph: Graph, x: NDArray[Any]) -> NDArray[np.int8]:
         integers = np.clip(real + tensor.zero_point, -128, 127).astype(np.int8)
     else:
         integers = (x.astype(np.int64) - (128 if tensor.unsigned else 0)).astype(np.int8)
-    return integers.reshape(len(x), -1)[:, graph.input_order].reshape(len(x), *tensor.shape)
+    ordered = integers.reshape(len(x), -1)[:, graph.input_order]
+    ordered[:, graph.input_order < 0] = tensor.zero_point
+    return ordered.reshape(len(x), *tensor.shape)
 
 
 def model_output(graph: Graph, q: NDArray[np.int8]) -> NDArray[Any]:

@@ -47,17 +47,18 @@ def descriptor_layout(config: EngineConfig) -> data.StructLayout:
     tail_last             pixels in the last group of a row
     input_first           feature-buffer address of the input map (of the first word that the first output group reads)
     input_rows            rows of the input map; others are padding
-    line_step             addresses between two words of an input pixel
+    word_step             addresses between two words of an input pixel
     row_step              addresses between the input rows of two output rows
     row_stride            input rows between two output rows
     period_last           output groups that read the same input words
     period_step           addresses to the next input words after that many groups
     pad                   byte that stands for padding
     low, high             clamp of the outputs
+    pivot                 largest output that the nudge may lower; -128: none. 0 bits in an engine without nudge
     output_first          feature-buffer address of the output map (of the word that receives channel 0)
     output_offset         byte of channel 0 in that word, a multiple of gcd(m, n)
     output_row_step       addresses between two output rows
-    output_line_step      addresses between two words of an output pixel
+    output_word_step      addresses between two words of an output pixel
     output_group_step     addresses that an output group advances (n div m words, or 1 word for max pool)
     output_phase_step     addresses between two phases of an output row
     output_phases_last    phases of the output map: the next layer's horizontal stride
@@ -80,7 +81,7 @@ def descriptor_layout(config: EngineConfig) -> data.StructLayout:
             "tail_last": unsigned(config.bank_bits),
             "input_first": feature,
             "input_rows": extent,
-            "line_step": feature,
+            "word_step": feature,
             "row_step": feature,
             "row_stride": unsigned(STRIDE_WIDTH),
             "period_last": group,
@@ -88,10 +89,11 @@ def descriptor_layout(config: EngineConfig) -> data.StructLayout:
             "pad": unsigned(8),
             "low": signed(8),
             "high": signed(8),
+            "pivot": signed(8) if config.nudge else unsigned(0),
             "output_first": feature,
             "output_offset": range(config.m),
             "output_row_step": feature,
-            "output_line_step": feature,
+            "output_word_step": feature,
             "output_group_step": feature,
             "output_phase_step": feature,
             "output_phases_last": unsigned(STRIDE_WIDTH),
@@ -105,8 +107,10 @@ def tap_layout(config: EngineConfig) -> data.StructLayout:
 
     With input column ``x0 + kx * dilation - left = q * stride + phase``: ``bank = q mod p``, ``address`` is the distance of
     its row, phase and ``q div p`` from the group's address (modulo the feature buffer's size), ``column`` is q, ``columns`` the
-    columns of the phase, ``row`` the row ``ky * dilation - top``.
+    columns of the phase, ``row`` the row ``ky * dilation - top``. ``scale``, only with ``config.adding``: the tap's sums
+    count 256-fold.
     """
+    scale = {"scale": unsigned(1)} if config.adding else {}
     return data.StructLayout(
         {
             "address": unsigned(config.feature_bits),
@@ -114,6 +118,7 @@ def tap_layout(config: EngineConfig) -> data.StructLayout:
             "row": signed(config.extent_width + 1),
             "column": signed(config.extent_width + 1),
             "columns": unsigned(config.extent_width),
+            **scale,
         }
     )
 

@@ -17,8 +17,11 @@ def output_stage(
     shifts: Sequence[int],
     low: int,
     high: int,
+    pivot: int = -128,
+    nudge: int = 0,
 ) -> list[int]:
     """Outputs of the lanes: each with its own (multiplier, offset, shift code)."""
     multiplier, offset, code = (np.array(column, object) for column in zip(*parameters, strict=True))
     shift = np.array([shifts[index] for index in code], object)
-    return requantizer(np.array(accumulators, object), multiplier, offset, shift, low, high).astype(int).tolist()
+    sums = np.array(accumulators, object)
+    return requantizer(sums, multiplier, offset, shift, low, high, pivot, nudge).astype(int).tolist()

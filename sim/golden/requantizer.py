@@ -17,15 +17,22 @@ def requantizer(
     shift: NDArray[np.int64],
     low: int,
     high: int,
+    pivot: int = -128,
+    nudge: int = 0,
 ) -> NDArray[np.int8]:
-    """``clamp((accumulator * multiplier + offset) >> shift, low, high)``, exact; the shift rounds down.
+    """``clamp(u - (u <= pivot and t mod 2**shift < 2**nudge), low, high)`` with ``t = accumulator * multiplier + offset`` and
+    ``u = t >> shift``, exact; the shift rounds down. With pivot -128 it is ``clamp(u, low, high)``.
 
     accumulators: integers, channels last. multiplier, offset, shift: one for each channel. low, high: within -128..127.
     """
     largest = _magnitude(accumulators) * _magnitude(multiplier) + _magnitude(offset)
     kind: Any = np.int64 if largest < 2**63 else object  # int64 holds product and sum, or Python's integers do
     sums = accumulators.astype(kind) * multiplier.astype(kind) + offset.astype(kind)
-    return np.clip(np.right_shift(sums, shift.astype(kind)), low, high).astype(np.int8)
+    shifted = np.right_shift(sums, shift.astype(kind))
+    if pivot > -128:
+        remainder = sums - np.left_shift(shifted, shift.astype(kind))
+        shifted = shifted - ((shifted <= pivot) & (remainder < 1 << nudge)).astype(kind)
+    return np.clip(shifted, low, high).astype(np.int8)
 
 
 def _magnitude(values: NDArray[np.int64]) -> int:

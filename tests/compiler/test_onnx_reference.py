@@ -5,6 +5,7 @@ Weights have 7 bits: with 8 bits ONNX Runtime's u8s8 kernels saturate on CPUs wi
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from macaw.compiler.graph import Convolution, Graph
 from macaw.compiler.onnx_import import import_onnx
-from macaw.compiler.requantize import requantize, requantizer_parameters
+from macaw.compiler.requantize import requantize
+from macaw.compiler.requantizer_parameters import requantizer_parameters
 from macaw.hw.config import EngineConfig
 from macaw.sim.golden_network import GoldenNetwork, model_output, quantize_input
 
@@ -38,8 +40,7 @@ def reference(path: Path, x: NDArray[Any]) -> NDArray[Any]:
 
 
 def golden(graph: Graph, x: NDArray[Any], *, strict: bool = False) -> NDArray[Any]:
-    width, shifts = requantizer_parameters(graph)
-    config = EngineConfig(p=1, m=1, n=1, accumulator_width=32, multiplier_width=width, shifts=shifts)
+    config = EngineConfig(p=1, m=1, n=1, accumulator_width=32, **asdict(requantizer_parameters(graph)))
     certified = requantize(graph, config, strict=strict)
     return model_output(graph, GoldenNetwork(graph, certified).run(quantize_input(graph, x))[graph.output])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -11,19 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from macaw.compiler.certified_requantization import CertifiedRequantization
 from macaw.compiler.graph import Convolution, Graph, MaxPool, Tensor
+from macaw.compiler.layer_requantization import accumulator_width, reachable_accumulators, requantize_layer
 from macaw.compiler.problem import ModelError
 from macaw.compiler.requantization import FloatRequantization
-from macaw.compiler.requantize import (
-    CertifiedRequantization,
-    accumulator_width,
-    deviations,
-    reachable_accumulators,
-    requantize,
-    requantize_layer,
-    requantizer_parameters,
-    required_accumulator_width,
-)
+from macaw.compiler.requantize import deviations, requantize, required_accumulator_width
+from macaw.compiler.requantizer_parameters import requantizer_parameters
 from macaw.hw.config import EngineConfig
 from macaw.hw.errors import CheckFailed
 from macaw.sim.golden.requantizer import requantizer
@@ -263,10 +257,12 @@ def test_range_of_the_producer_is_used_through_max_pools() -> None:
 def test_parameters_of_an_engine_for_a_graph() -> None:
     generator = np.random.default_rng(5)
     node = layer(generator.integers(-128, 128, (40, 50)), generator.uniform(0.0003, 0.01, 40))
-    width, shifts = requantizer_parameters(one_layer(node))
-    assert width <= 28
-    assert len(set(shifts)) == 4
-    assert list(shifts) == sorted(shifts)
-    requantize(one_layer(node), replace(CONFIG, multiplier_width=width, shifts=shifts))
+    chosen = requantizer_parameters(one_layer(node))
+    assert chosen.multiplier_width <= 28
+    assert chosen.nudge == 0
+    assert len(set(chosen.shifts)) == 4
+    assert list(chosen.shifts) == sorted(chosen.shifts)
+    requantize(one_layer(node), replace(CONFIG, **asdict(chosen)))
+    narrower = replace(chosen, multiplier_width=chosen.multiplier_width - 2)
     with pytest.raises(ModelError):
-        requantize(one_layer(node), replace(CONFIG, multiplier_width=width - 2, shifts=shifts))
+        requantize(one_layer(node), replace(CONFIG, **asdict(narrower)))

@@ -19,7 +19,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "program-format.md").read
 
 CONFIGS = (
     EngineConfig(p=4, m=8, n=4),
-    EngineConfig(p=1, m=1, n=1, feature_depth=2, extent_width=3),
+    EngineConfig(p=1, m=1, n=1, feature_depth=2, extent_width=3, nudge=20),
     EngineConfig(p=5, m=12, n=3, depth=4, feature_depth=3000, weight_depth=65536, tap_depth=4096, extent_width=12),
 )
 
@@ -64,7 +64,7 @@ def test_frame_status() -> None:
 def test_fields(config: EngineConfig, number: int, layout: Any) -> None:
     names = {
         name: getattr(config, name)
-        for name in ("m", "n", "tap_bits", "weight_bits", "bank_bits", "feature_bits", "group_width")
+        for name in ("m", "n", "tap_bits", "weight_bits", "bank_bits", "feature_bits", "group_width", "nudge")
     } | {"extent_width": config.extent_width, "ceil_log2": ceil_log2}
     documented = [(row[0], eval(row[1], {}, names)) for row in tables("Field")[number]]
     assert documented == [(name, field.width) for name, field in layout(config)]

@@ -23,8 +23,8 @@ RANGES: dict[str, tuple[int, int]] = {
 CHANGED: dict[str, Any] = {
     "p": 4, "m": 4, "n": 4, "depth": 2, "feature_depth": 2048, "weight_depth": 1024, "program_depth": 1024,
     "tap_depth": 512, "extent_width": 9, "group_width": 10, "accumulator_width": 25, "multiplier_width": 28,
-    "shifts": (18, 24, 30, 37), "requantizer_digit": 4, "multiplier_latency": 2, "weight_memory": "spram",
-    "pooling": False,
+    "shifts": (18, 24, 30, 37), "nudge": 22, "requantizer_digit": 4, "multiplier_latency": 2, "weight_memory": "spram",
+    "pooling": False, "adding": True, "logic_dots": 5,
 }  # fmt: skip
 
 
@@ -55,6 +55,16 @@ def test_choices() -> None:
         replace(BASE, weight_memory="sdram")
     with pytest.raises(UserError, match="pooling must be true or false, not 1"):
         EngineConfig.from_dict(BASE.to_dict() | {"pooling": 1})
+    with pytest.raises(UserError, match="adding must be true or false, not 'yes'"):
+        EngineConfig.from_dict(BASE.to_dict() | {"adding": "yes"})
+
+
+def test_logic_dots() -> None:
+    assert replace(BASE, logic_dots=21).logic_dots == 21
+    with pytest.raises(UserError, match="logic_dots must be at most p \\* n, here 21, not 22"):
+        replace(BASE, logic_dots=22)
+    with pytest.raises(UserError, match="logic_dots must be an integer from 0 to 4096, not -1"):
+        replace(BASE, logic_dots=-1)
 
 
 def test_frozen() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 
 from macaw.compiler.graph import Graph
 from macaw.compiler.onnx_import import import_onnx
-from macaw.compiler.requantize import deviations, requantize, requantizer_parameters
+from macaw.compiler.requantize import deviations, requantize
+from macaw.compiler.requantizer_parameters import requantizer_parameters
 from macaw.hw.config import EngineConfig
 from macaw.sim.golden_network import GoldenNetwork, model_output, quantize_input
 
@@ -20,8 +22,7 @@ KEYWORDS = ROOT.parent / "shared" / "data" / "ort_qdq" / "kws_dscnn_qdq_u8s8.onn
 
 def network(path: Path) -> tuple[Graph, GoldenNetwork]:
     graph = import_onnx(path)
-    width, shifts = requantizer_parameters(graph)
-    certified = requantize(graph, EngineConfig(p=1, m=1, n=1, multiplier_width=width, shifts=shifts))
+    certified = requantize(graph, EngineConfig(p=1, m=1, n=1, **asdict(requantizer_parameters(graph))))
     return graph, GoldenNetwork(graph, certified)
 
 

@@ -1,0 +1,99 @@
+"""The result of the solver for one residual addition, and its proof on every pair of inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..hw.errors import CheckFailed
+
+__all__ = ["CertifiedAddition", "balanced_digits"]
+
+Int64Array = NDArray[np.int64]
+
+
+def balanced_digits(weight: int) -> tuple[int, int]:
+    """``(high, low)``, both int8, with ``weight == 256 * high + low``. Weights are from -32896 to 32639."""
+    low = (weight + 128) % 256 - 128
+    return (weight - low) // 256, low
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertifiedAddition:
+    """The engine's parameters of one residual addition, equal to ``table`` on all pairs that the inputs can hold but for
+    the ``difference_count`` that :meth:`certify` counts again (0: exact).
+
+    The engine's sum is ``accumulator = a * weights[0] + b * weights[1]`` over raw int8 inputs, each weight two
+    :func:`balanced_digits`; the output is
+
+        t = accumulator * multiplier + offset;  u = t >> shift
+        output = clamp(u - (u <= pivot and t mod 2**shift < 2**nudge), low, high)
+
+    multiplier, offset, shift_code : one entry for each channel, all equal
+    shifts, nudge : the engine's
+    table : ``table[a + 128, b + 128]``, the reference's output
+    first_range, second_range : the smallest and largest a and b
+    accumulator_width : bits, two's complement, of every partial sum of digit products, those of high digits 256-fold
+    largest_difference : output steps
+    """
+
+    layer: str
+    weights: tuple[int, int]
+    multiplier: Int64Array
+    offset: Int64Array
+    shift_code: Int64Array
+    shifts: tuple[int, ...]
+    low: int
+    high: int
+    pivot: int
+    nudge: int
+    table: NDArray[np.int8]
+    first_range: tuple[int, int]
+    second_range: tuple[int, int]
+    accumulator_width: int
+    difference_count: int
+    largest_difference: int
+
+    @property
+    def digits(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """(high, low) digit of both weights."""
+        return balanced_digits(self.weights[0]), balanced_digits(self.weights[1])
+
+    @property
+    def shift(self) -> Int64Array:
+        """The right shift of each channel."""
+        return np.asarray(self.shifts, np.int64)[self.shift_code]
+
+    @property
+    def exact(self) -> bool:
+        """Whether the engine equals the reference on all pairs."""
+        return self.difference_count == 0
+
+    @property
+    def outputs(self) -> NDArray[np.int8]:
+        """The engine's output for every pair, indexed as ``table``, in Python's integers."""
+        values = np.arange(-128, 128).astype(object)
+        sums = values[:, None] * self.weights[0] + values[None, :] * self.weights[1]
+        totals = sums * int(self.multiplier[0]) + int(self.offset[0])
+        shift = int(self.shift[0])
+        shifted = totals >> shift
+        lowered = (shifted <= self.pivot) & (totals - (shifted << shift) < 1 << self.nudge)
+        return np.clip(shifted - lowered.astype(object), self.low, self.high).astype(np.int8)
+
+    def certify(self) -> None:
+        """Check from scratch, on every pair that the inputs can hold, that engine and reference differ exactly as counted.
+        Raises CheckFailed that names the layer."""
+        rows = slice(self.first_range[0] + 128, self.first_range[1] + 129)
+        columns = slice(self.second_range[0] + 128, self.second_range[1] + 129)
+        difference = np.abs(self.outputs[rows, columns].astype(np.int64) - self.table[rows, columns])
+        equal = all(len(set(values.tolist())) == 1 for values in (self.multiplier, self.offset, self.shift_code))
+        if (
+            not equal
+            or np.count_nonzero(difference) != self.difference_count
+            or int(difference.max()) != self.largest_difference
+        ):
+            raise CheckFailed(
+                f"Residual addition {self.layer!r}: engine and reference differ for other pairs of inputs than the solver found."
+            )
