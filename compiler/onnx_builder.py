@@ -1,0 +1,233 @@
+"""The integer graph under construction, and what each tensor of the ONNX model stands for while the model is walked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from .graph import Graph, Tensor
+from .onnx_model import OnnxModel, OnnxNode
+from .onnx_values import Constant, Hosted, Integers, Reals, Unknown, Value
+from .problem import Problem, Refusal
+
+__all__ = [
+    "ACTIVATION_TYPES",
+    "GraphBuilder",
+    "Handler",
+    "OUTPUT_QUANTIZATION",
+    "Skipped",
+    "input_elements",
+    "map_elements",
+    "map_shape",
+    "stated_zero_point",
+]
+
+ACTIVATION_TYPES = {TensorProto.UINT8: True, TensorProto.INT8: False}
+OUTPUT_QUANTIZATION = {
+    "QuantizeLinear": (1, 2),
+    "QLinearConv": (6, 7),
+    "QLinearMatMul": (6, 7),
+    "QGemm": (7, 8),
+    "QLinearAveragePool": (3, 4),
+    "QLinearGlobalAveragePool": (3, 4),
+}
+"""Where an operator that makes a quantized map has the scale and zero point of its output."""
+
+
+class Skipped(Exception):
+    """A node depends on one that has a problem already."""
+
+
+class GraphBuilder:
+    """Builds ``result``, the graph, while ``values`` tells what each tensor of the source model stands for.
+
+    ``claimed`` holds the tensors whose map shape a layer relies on, ``problems`` what was found so far. Methods raise
+    Refusal for a rule that is not met and Skipped where an earlier problem hides the value.
+    """
+
+    def __init__(self, model: OnnxModel) -> None:
+        self.model = model
+        self.values: dict[str, Value] = {name: Constant(array) for name, array in model.constants.items()}
+        self.result = Graph(name=model.name, source=model.source)
+        self.claimed: set[str] = set()
+        self.problems: list[Problem] = []
+        self.quantized_inputs: dict[tuple[float, int, bool, bytes], str] = {}
+
+    def value(self, node: OnnxNode, index: int) -> Value:
+        """What an input of the node stands for."""
+        name = node.input(index)
+        value = self.values.get(name)
+        if value is None:
+            raise Refusal(f"input {index} is missing", "correct the model")
+        if isinstance(value, Unknown):
+            raise Skipped
+        return value
+
+    def constant(self, node: OnnxNode, index: int, what: str) -> NDArray[Any]:
+        """The numbers of an input that must be constant; ``what`` names it in the message."""
+        value = self.value(node, index)
+        if not isinstance(value, Constant):
+            raise Refusal(f"{what} must be a constant", "make it an initializer of the model")
+        return value.array
+
+    def quantization(self, node: OnnxNode, scale_index: int, zero_index: int) -> tuple[float, int, bool]:
+        """Scale, zero point in the int8 domain and signedness of an activation."""
+        scale = self.constant(node, scale_index, "the scale")
+        if scale.size != 1:
+            raise Refusal("activations must have one scale for the whole tensor", "quantize activations per tensor")
+        if scale.dtype != np.float32:
+            raise Refusal(f"the scale is {scale.dtype}, not float32", "export the model with float32 scales")
+        value = float(scale.reshape(()))
+        if not (math.isfinite(value) and value > 0.0):
+            raise Refusal(f"the scale {value} is not positive", "quantize again with more calibration data")
+        if int(node.attributes.get("block_size", 0)):
+            raise Refusal("blocked quantization is not supported", "quantize activations per tensor")
+        if node.input(zero_index):
+            zero_point = self.constant(node, zero_index, "the zero point")
+            element = {np.dtype(np.uint8): TensorProto.UINT8, np.dtype(np.int8): TensorProto.INT8}.get(
+                zero_point.dtype, 0
+            )
+            name = str(zero_point.dtype)
+            if zero_point.size != 1:
+                raise Refusal("activations must have one zero point", "quantize activations per tensor")
+            integer = int(zero_point.reshape(())) if element else 0
+        else:
+            element = int(node.attributes.get("output_dtype", 0)) or TensorProto.UINT8
+            if node.operator == "DequantizeLinear":
+                element = self.model.type(node.input(0)).element or TensorProto.UINT8
+            name, integer = TensorProto.DataType.Name(element).lower(), 0
+        if element not in ACTIVATION_TYPES:
+            raise Refusal(
+                f"activations are {name}, only uint8 and int8 are supported", "quantize activations to 8 bits"
+            )
+        unsigned = ACTIVATION_TYPES[element]
+        return value, integer - 128 if unsigned else integer, unsigned
+
+    def output_quantization(self, node: OnnxNode) -> tuple[float, int, bool]:
+        """Scale, zero point and signedness of the output of one of OUTPUT_QUANTIZATION's operators."""
+        return self.quantization(node, *OUTPUT_QUANTIZATION[node.operator])
+
+    def integers(self, node: OnnxNode, index: int, scale_index: int, zero_index: int) -> Integers:
+        """A quantized input whose scale and zero point the node states; they must be those of its producer."""
+        value = self.value(node, index)
+        if not isinstance(value, Integers):
+            raise Refusal("its input is not a quantized map", "feed it uint8 or int8 activations")
+        scale, zero_point, unsigned = self.quantization(node, scale_index, zero_index)
+        tensor = self.result.tensors[value.tensor]
+        if math.isnan(tensor.scale):
+            # An integer input, maybe behind max pools: its first reader tells the quantization.
+            for name, other in self.result.tensors.items():
+                if math.isnan(other.scale):
+                    self.result.tensors[name] = replace(other, scale=scale, zero_point=zero_point)
+            tensor = self.result.tensors[value.tensor]
+        if (scale, zero_point, unsigned) != (tensor.scale, tensor.zero_point, tensor.unsigned):
+            raise Refusal(
+                f"it reads {node.input(index)!r} with scale {scale:g} and zero point {stated_zero_point(zero_point, unsigned)}, but "
+                f"that was written with {tensor.scale:g} and {stated_zero_point(tensor.zero_point, tensor.unsigned)}",
+                "use the same scale and zero point on both sides",
+            )
+        return value
+
+    def new_input(self, name: str, source: NDArray[np.int64], scale: float, zero_point: int, unsigned: bool) -> None:
+        """The graph's input map, in the order of the source model until a layer asks for another."""
+        self.result.input = name
+        self.result.input_order = source.ravel()
+        self.add_tensor(name, (1, 1, source.size), source.shape, scale, zero_point, unsigned)
+
+    def add_tensor(
+        self,
+        name: str,
+        shape: tuple[int, int, int],
+        reference_shape: tuple[int, ...],
+        scale: float,
+        zero_point: int,
+        unsigned: bool,
+    ) -> None:
+        self.result.tensors[name] = Tensor(
+            name=name,
+            shape=shape,
+            scale=scale,
+            zero_point=zero_point,
+            unsigned=unsigned,
+            reference=name,
+            reference_shape=reference_shape,
+        )
+
+    def new_map(
+        self,
+        name: str,
+        shape: tuple[int, int, int],
+        elements: NDArray[np.int64],
+        scale: float,
+        zero_point: int,
+        unsigned: bool,
+    ) -> Integers:
+        self.add_tensor(name, shape, elements.shape, scale, zero_point, unsigned)
+        return Integers(name, elements, self.model.uses[name] == 1)
+
+    def tensor_scale(self, tensor: str) -> np.float32:
+        return np.float32(self.result.tensors[tensor].scale)
+
+    def as_map(self, tensor: str, elements: NDArray[np.int64]) -> tuple[int, int, int]:
+        """The shape of a map that a layer reads as (1, C, H, W) or (1, C, L); refuses a layout that is not in memory."""
+        if elements.ndim not in (3, 4) or elements.shape[0] != 1:
+            raise Refusal(
+                f"its input has shape {'x'.join(map(str, elements.shape))}, not 1 x channels x height x width",
+                "use one- or two-dimensional maps and batch 1",
+            )
+        order = np.moveaxis(elements[0], 0, -1)
+        shape = (1, *order.shape) if order.ndim == 2 else order.shape
+        flat = order.ravel()
+        known = self.result.tensors[tensor]
+        if tensor == self.result.input and tensor not in self.claimed and flat.size == math.prod(known.shape):
+            self.arrange_input(flat)
+        elif shape != known.shape or not np.array_equal(flat, np.arange(flat.size)):
+            raise Refusal(
+                "the data must be rearranged in front of it (Reshape or Transpose of a map)",
+                "keep the layout of the producing layer, or rearrange the network's input only",
+            )
+        result = (int(shape[0]), int(shape[1]), int(shape[2]))
+        self.result.tensors[tensor] = replace(self.result.tensors[tensor], shape=result)
+        self.claimed.add(tensor)
+        return result
+
+    def arrange_input(self, order: NDArray[np.int64]) -> None:
+        """Let the host lay the input out so that map element i is the present element ``order[i]``."""
+        place = np.empty_like(order)
+        place[order] = np.arange(order.size)
+        self.result.input_order = self.result.input_order[order]
+        for name, value in self.values.items():
+            if isinstance(value, Integers | Reals | Hosted) and value.tensor == self.result.input:
+                self.values[name] = replace(value, elements=place[value.elements])
+
+
+Handler = Callable[[GraphBuilder, OnnxNode], Value]
+"""Turns one node into the value of its first output."""
+
+
+def stated_zero_point(zero_point: int, unsigned: bool) -> int:
+    """A zero point as the source model writes it."""
+    return zero_point + 128 if unsigned else zero_point
+
+
+def input_elements(elements: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Places in a new input map that holds the elements in their present order."""
+    return np.arange(elements.size, dtype=np.int64).reshape(elements.shape)
+
+
+def map_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(1, C), (1, C, L) or (1, C, H, W) as height, width, channels."""
+    height, width = ((1, 1, *shape[2:]))[-2:]
+    return height, width, shape[1]
+
+
+def map_elements(shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Places of the elements of a (1, C, ...) tensor in its (..., C) map."""
+    order = np.arange(math.prod(shape), dtype=np.int64).reshape(*shape[2:], shape[1])
+    return np.moveaxis(order, -1, 0)[None]

@@ -1,0 +1,168 @@
+"""Pooling: MaxPool, AveragePool and GlobalAveragePool, in QDQ and in QLinear form."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from .graph import MaxPool
+from .onnx_builder import GraphBuilder, Handler, map_elements
+from .onnx_layers import accumulated, finish_layer
+from .onnx_model import OnnxNode
+from .onnx_numerics import average_pool_scale, exact_average_scale
+from .onnx_quantization import dequantized_map
+from .onnx_values import Accumulated, Integers, Reals, Value
+from .onnx_window import Window, window
+from .problem import Refusal
+
+__all__ = ["POOLS"]
+
+
+def _max_pool(build: GraphBuilder, node: OnnxNode) -> Value:
+    value = build.value(node, 0)
+    if not isinstance(value, Integers | Reals):
+        raise Refusal(
+            "its input is not quantized", "insert QuantizeLinear and DequantizeLinear between the layer and MaxPool"
+        )
+    if isinstance(value, Reals) and (value.minimum > -math.inf or value.maximum < math.inf):
+        raise Refusal("a Relu or Clip in front of it is not quantized", "quantize it together with its producer")
+    if len(node.outputs) > 1 and any(build.model.uses[name] for name in node.outputs[1:]):
+        raise Refusal("its second output, the indices, is used", "only the maxima are supported")
+    if any(int(step) != 1 for step in node.attributes.get("dilations", ())):
+        raise Refusal("its dilations are not 1", "use MaxPool without dilation")
+    height, width, channels = build.as_map(value.tensor, value.elements)
+    spatial = value.elements.ndim - 2
+    kernel = tuple(int(extent) for extent in node.attributes.get("kernel_shape", ()))
+    frame = window(node.attributes, kernel, (height, width)[2 - spatial :])
+    rows, columns = frame.output_extent(height, width)
+    source = build.result.tensors[value.tensor]
+    shape = (1, channels, *(rows, columns)[2 - spatial :])
+    name = _pool_reference(build, node, isinstance(value, Reals))
+    build.result.nodes.append(
+        MaxPool(
+            name=node.name,
+            operator=node.operator,
+            input=value.tensor,
+            output=name,
+            kernel=frame.kernel,
+            stride=frame.stride,
+            padding=frame.padding,
+        )
+    )
+    result = build.new_map(
+        name,
+        (rows, columns, channels),
+        map_elements(shape),
+        source.scale,
+        source.zero_point,
+        source.unsigned,
+    )
+    if isinstance(value, Reals):
+        return Reals(name, result.elements, build.model.uses[node.outputs[0]] == 1, direct=False)
+    return result
+
+
+def _pool_reference(build: GraphBuilder, node: OnnxNode, real: bool) -> str:
+    """The quantized tensor that holds a pool's maxima: its own output, or that of the QuantizeLinear behind it."""
+    output = node.outputs[0]
+    if real:
+        for other in build.model.nodes:
+            if other.operator == "QuantizeLinear" and other.input(0) == output:
+                return other.outputs[0]
+    return output
+
+
+def _average_pool(build: GraphBuilder, node: OnnxNode) -> Value:
+    activations, reasons = dequantized_map(build, node)
+    return _average(build, node, activations, reasons)
+
+
+def _global_average_pool(build: GraphBuilder, node: OnnxNode) -> Value:
+    activations, reasons = dequantized_map(build, node)
+    return replace(_global_average(build, node, activations), reasons=reasons)
+
+
+def _qlinear_average_pool(build: GraphBuilder, node: OnnxNode) -> Value:
+    _check_channels_first(node)
+    total = _average(build, node, build.integers(node, 0, 1, 2))
+    return finish_layer(build, total, node, *build.output_quantization(node))
+
+
+def _qlinear_global_average_pool(build: GraphBuilder, node: OnnxNode) -> Value:
+    _check_channels_first(node)
+    total = _global_average(build, node, build.integers(node, 0, 1, 2))
+    return finish_layer(build, total, node, *build.output_quantization(node))
+
+
+def _average(
+    build: GraphBuilder, node: OnnxNode, value: Integers | Reals, reasons: tuple[str, ...] = ()
+) -> Accumulated:
+    if any(int(step) != 1 for step in node.attributes.get("dilations", ())):
+        raise Refusal("its dilations are not 1", "use AveragePool without dilation")
+    height, width, channels = build.as_map(value.tensor, value.elements)
+    spatial = value.elements.ndim - 2
+    kernel = tuple(int(extent) for extent in node.attributes.get("kernel_shape", ()))
+    frame = window(node.attributes, kernel, (height, width)[2 - spatial :])
+    if any(frame.padding) and not node.attributes.get("count_include_pad", 0):
+        raise Refusal(
+            "with padding and count_include_pad=0 the divisor changes at the border",
+            "use count_include_pad=1 or no padding",
+        )
+    count = math.prod(frame.kernel)
+    total = _average_sums(build, node, value, frame, channels, count, spatial)
+    x_scale = build.tensor_scale(value.tensor)
+    return replace(
+        total,
+        reasons=reasons,
+        pool_count=count,
+        scale=lambda y_scale: np.full(channels, exact_average_scale(x_scale, y_scale, count)),
+    )
+
+
+def _global_average(build: GraphBuilder, node: OnnxNode, value: Integers | Reals) -> Accumulated:
+    height, width, channels = build.as_map(value.tensor, value.elements)
+    frame = Window((height, width))
+    return _average_sums(build, node, value, frame, channels, height * width, value.elements.ndim - 2)
+
+
+def _average_sums(
+    build: GraphBuilder, node: OnnxNode, value: Integers | Reals, frame: Window, channels: int, count: int, spatial: int
+) -> Accumulated:
+    height, width, _ = build.result.tensors[value.tensor].shape
+    rows, columns = frame.output_extent(height, width)
+    shape = (1, channels, *(rows, columns)[2 - spatial :])
+    total = accumulated(
+        build,
+        node,
+        value.tensor,
+        frame,
+        channels,
+        np.ones((channels, *frame.kernel, 1), np.int8),
+        np.zeros(channels, np.int64),
+        np.ones(channels, np.float32),
+        (rows, columns, channels),
+        map_elements(shape),
+        True,
+        (),
+    )
+    x_scale = build.tensor_scale(value.tensor)
+    return replace(
+        total, scale=lambda y_scale: np.full(channels, average_pool_scale(x_scale, y_scale, count), np.float32)
+    )
+
+
+def _check_channels_first(node: OnnxNode) -> None:
+    if int(node.attributes.get("channels_last", 0)):
+        raise Refusal("channels_last=1 is not supported", "use a model that ONNX Runtime has not optimized already")
+
+
+POOLS: dict[tuple[str, str], Handler] = {
+    ("", "MaxPool"): _max_pool,
+    ("", "AveragePool"): _average_pool,
+    ("", "GlobalAveragePool"): _global_average_pool,
+    ("com.microsoft", "QLinearAveragePool"): _qlinear_average_pool,
+    ("com.microsoft", "QLinearGlobalAveragePool"): _qlinear_global_average_pool,
+}
+"""Handlers by domain and operator."""

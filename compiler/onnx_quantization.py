@@ -1,0 +1,129 @@
+"""QuantizeLinear and DequantizeLinear: where integers become real numbers and back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .graph import Convolution
+from .onnx_builder import GraphBuilder, Handler, input_elements, stated_zero_point
+from .onnx_constants import QUANTIZE_REMEDY, scaled_constant
+from .onnx_layers import finish_layer
+from .onnx_model import OnnxNode
+from .onnx_numerics import clip_bounds
+from .onnx_values import Accumulated, Constant, Hosted, Integers, Reals, ScaledConstant, Source, Value
+from .problem import Refusal
+
+__all__ = ["QUANTIZATION", "dequantized_map", "dequantized_weights"]
+
+
+def _quantize(build: GraphBuilder, node: OnnxNode) -> Value:
+    value = build.value(node, 0)
+    scale, zero_point, unsigned = build.quantization(node, 1, 2)
+    name = node.outputs[0]
+    if isinstance(value, Source):
+        key = (scale, zero_point, unsigned, value.elements.tobytes())
+        if key not in build.quantized_inputs:
+            if build.quantized_inputs:
+                raise Refusal("the input is quantized twice in different ways", "quantize the input once")
+            build.new_input(name, value.elements, scale, zero_point, unsigned)
+            build.quantized_inputs[key] = name
+            return Integers(name, input_elements(value.elements))
+        return build.values[build.quantized_inputs[key]]
+    if isinstance(value, Accumulated):
+        return finish_layer(build, value, node, scale, zero_point, unsigned)
+    if isinstance(value, Reals):
+        return _quantize_again(build, value, node, scale, zero_point, unsigned)
+    if isinstance(value, Hosted):
+        step = value.steps[-1]
+        raise Refusal(
+            f"it quantizes the result of {step.kind} ({step.name}), which the host computes",
+            "exclude that node from quantization (nodes_to_exclude) and keep it last",
+        )
+    raise Refusal("it quantizes a constant", "store the quantized numbers as an initializer (constant folding)")
+
+
+def _quantize_again(
+    build: GraphBuilder, value: Reals, node: OnnxNode, scale: float, zero_point: int, unsigned: bool
+) -> Value:
+    tensor = build.result.tensors[value.tensor]
+    if (scale, zero_point, unsigned) != (tensor.scale, tensor.zero_point, tensor.unsigned):
+        raise Refusal(
+            f"it changes the quantization of an existing map from scale {tensor.scale:g}, zero point "
+            f"{stated_zero_point(tensor.zero_point, tensor.unsigned)} to scale {scale:g}, zero point {stated_zero_point(zero_point, unsigned)}",
+            "give pooling, Relu, Clip and reshaping the same scale and zero point at input and output",
+        )
+    name = node.outputs[0]
+    low, high = clip_bounds(value.minimum, value.maximum, scale, zero_point)
+    exclusive = value.exclusive and build.model.uses[name] == 1
+    if (low, high) == (-128, 127):
+        return Integers(value.tensor, value.elements, exclusive)
+    layers = [index for index, layer in enumerate(build.result.nodes) if layer.output == value.tensor]
+    layer = build.result.nodes[layers[0]] if layers else None
+    if not isinstance(layer, Convolution) or not value.exclusive:
+        raise Refusal(
+            "a Relu or Clip between two quantizations can only join the one layer in front of it",
+            "put the Relu or Clip between the convolution and its QuantizeLinear",
+        )
+    rule = layer.requantization
+    low, high = max(low, rule.low), max(min(high, rule.high), max(low, rule.low))
+    build.result.nodes[layers[0]] = replace(layer, requantization=replace(rule, low=low, high=high))
+    build.result.tensors[value.tensor] = replace(tensor, reference=name, reference_shape=value.elements.shape)
+    return Integers(value.tensor, value.elements, exclusive)
+
+
+def _dequantize(build: GraphBuilder, node: OnnxNode) -> Value:
+    value = build.value(node, 0)
+    if isinstance(value, Constant):
+        return _scaled_constant(build, value.array, node)
+    integers = build.integers(node, 0, 1, 2)
+    exclusive = integers.exclusive and build.model.uses[node.outputs[0]] == 1
+    return Reals(integers.tensor, integers.elements, exclusive)
+
+
+def _scaled_constant(build: GraphBuilder, array: NDArray[Any], node: OnnxNode) -> ScaledConstant:
+    if array.dtype not in (np.int8, np.uint8, np.int32):
+        raise Refusal(f"a constant is quantized to {array.dtype}, not int8, uint8 or int32", QUANTIZE_REMEDY)
+    if int(node.attributes.get("block_size", 0)):
+        raise Refusal("blocked quantization is not supported", "quantize weights per tensor or per channel")
+    scale = build.constant(node, 1, "the scale")
+    zero_point = build.constant(node, 2, "the zero point") if node.input(2) else np.zeros((), array.dtype)
+    axis = int(node.attributes.get("axis", 1))
+    return scaled_constant(array, scale, zero_point, axis)
+
+
+def dequantized_map(build: GraphBuilder, node: OnnxNode, index: int = 0) -> tuple[Reals, tuple[str, ...]]:
+    """An input that must be a dequantized map, and the reasons why ONNX Runtime does not fuse its reader."""
+    value = build.value(node, index)
+    if not isinstance(value, Reals):
+        raise Refusal(
+            "its input is not dequantized int8 or uint8",
+            "insert QuantizeLinear and DequantizeLinear in front of it: " + QUANTIZE_REMEDY,
+        )
+    if value.minimum > -math.inf or value.maximum < math.inf:
+        raise Refusal(
+            "a Relu or Clip in front of it is not quantized", "quantize the Relu or Clip together with its producer"
+        )
+    reasons = () if value.direct else ("its input is reshaped or pooled after DequantizeLinear",)
+    return value, reasons
+
+
+def dequantized_weights(build: GraphBuilder, node: OnnxNode, index: int) -> tuple[ScaledConstant, tuple[str, ...]]:
+    """An input that must be quantized weights, and the reasons why ONNX Runtime does not fuse its reader."""
+    value = build.value(node, index)
+    if not isinstance(value, ScaledConstant):
+        raise Refusal("its weights are not quantized constants", QUANTIZE_REMEDY)
+    return value, ("its weights are transposed after DequantizeLinear",) if value.moved else ()
+
+
+QUANTIZATION: dict[tuple[str, str], Handler] = {
+    ("", "QuantizeLinear"): _quantize,
+    ("", "DequantizeLinear"): _dequantize,
+    ("com.microsoft", "QuantizeLinear"): _quantize,
+    ("com.microsoft", "DequantizeLinear"): _dequantize,
+}
+"""Handlers by domain and operator."""
