@@ -13,9 +13,10 @@ from .onnx_constants import channel_scale, int8_weights
 from .onnx_model import OnnxNode
 from .onnx_numerics import average_pool_is_exact, clip_bounds, clip_is_absorbed, product_scale
 from .onnx_values import Accumulated, Integers, Reals, ScaledConstant
-from .onnx_window import Window, window
+from .onnx_window import window
 from .problem import Refusal
 from .requantization import FloatRequantization
+from .window import Window
 
 __all__ = ["accumulated", "convolution", "finish_layer", "fully_connected"]
 

@@ -14,7 +14,7 @@ from .onnx_model import OnnxNode
 from .onnx_numerics import average_pool_scale, exact_average_scale
 from .onnx_quantization import dequantized_map
 from .onnx_values import Accumulated, Integers, Reals, Value
-from .onnx_window import Window, window
+from .onnx_window import window
 from .problem import Refusal
 
 __all__ = ["POOLS"]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .graph import HostStep
-from .onnx_window import Window
+from .window import Window
 
 __all__ = ["Accumulated", "Constant", "Hosted", "Integers", "Reals", "ScaledConstant", "Source", "Unknown", "Value"]
 

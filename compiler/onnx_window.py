@@ -1,32 +1,14 @@
-"""The window of a convolution or pooling in ONNX's attributes: kernel, stride, padding, dilation, output extent."""
+"""The window of a convolution or pooling in ONNX's attributes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from .problem import Refusal
+from .window import Window
 
-__all__ = ["Window", "window"]
-
-
-@dataclass(frozen=True)
-class Window:
-    """A two-dimensional window; a one-dimensional one has height 1. ``padding`` is top, left, bottom, right."""
-
-    kernel: tuple[int, int]
-    stride: tuple[int, int] = (1, 1)
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
-    dilation: tuple[int, int] = (1, 1)
-
-    def output_extent(self, height: int, width: int) -> tuple[int, int]:
-        """Rows and columns of the output for a map of this height and width."""
-        top, left, bottom, right = self.padding
-        spans = [dilation * (kernel - 1) + 1 for dilation, kernel in zip(self.dilation, self.kernel, strict=True)]
-        rows = (height + top + bottom - spans[0]) // self.stride[0] + 1
-        columns = (width + left + right - spans[1]) // self.stride[1] + 1
-        return rows, columns
+__all__ = ["window"]
 
 
 def window(attributes: Mapping[str, Any], kernel: tuple[int, ...], extents: tuple[int, ...]) -> Window:
