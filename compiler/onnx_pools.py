@@ -16,6 +16,7 @@ from .onnx_quantization import dequantized_map
 from .onnx_values import Accumulated, Integers, Reals, Value
 from .onnx_window import window
 from .problem import Refusal
+from .window import Window
 
 __all__ = ["POOLS"]
 
