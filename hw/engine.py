@@ -176,16 +176,18 @@ class Engine(wiring.Component):
             accumulation.last.eq(last[-1]),
             accumulation.slot.eq(delay(m, steps.step.slot, timing.sums - 1, "slot")[-1]),
         ]
+        if config.adding:
+            m.d.comb += accumulation.scale.eq(delay(m, tap.scale, timing.sums - 1 - timing.tap, "scale")[-1])
 
         # Finished pixels: out of the accumulation buffer, through the output stage, into a word.
         m.submodules.output = output = OutputStage(config)
-        pixel = delay(m, drain.event.pixel, timing.sums, "pixel")
+        pixel = delay(m, drain.event.pixel, timing.select, "pixel")
         event_valid = delay(m, drain.event.valid, timing.outputs, "event_valid", reset_less=False)
         row_end = delay(m, drain.event.row_end, timing.outputs, "row_end")
         map_end = delay(m, drain.event.map_end, timing.outputs, "map_end")
         m.d.comb += [
-            accumulation.drain_slot.eq(delay(m, drain.event.slot, timing.sums, "slot_out")[-1]),
-            accumulation.drain_pixel.eq(pixel[timing.sums]),
+            accumulation.drain_slot.eq(delay(m, drain.event.slot, timing.select, "slot_out")[-1]),
+            accumulation.drain_pixel.eq(pixel[timing.select]),
             Cat(*output.rows).eq(Cat(*weights.rows)),
             output.load.eq(delay(m, steps.step.parameters, timing.window - 1, "parameters", reset_less=False)[-1]),
             output.loaded.eq(delay(m, steps.step.parameters_last, timing.window - 1, "parameters_last")[-1]),

@@ -9,6 +9,7 @@ from .compute.max_pool import MaxPoolArray
 from .config import EngineConfig
 from .control.descriptor import descriptor_words
 from .control.drain_generator import DrainGenerator
+from .memory.accumulation_buffer import AccumulationBuffer
 from .memory.feature_buffer import FeatureBuffer
 from .memory.weight_buffer import WeightBuffer
 from .memory.window_selector import WindowSelector
@@ -54,13 +55,18 @@ class PipelineTiming:
 
     @property
     def sums(self) -> int:
-        """The sums enter the accumulation buffer; an event selects its slot and pixel there."""
+        """The sums enter the accumulation buffer."""
         return self.window + MacArray.latency_of(self.config)
+
+    @property
+    def select(self) -> int:
+        """An event selects its slot and pixel in the accumulation buffer."""
+        return self.sums + AccumulationBuffer.finish_of(self.config) - 1
 
     @property
     def accumulators(self) -> int:
         """An event's accumulators enter the output stage."""
-        return self.sums + 1
+        return self.select + 1
 
     @property
     def outputs(self) -> int:

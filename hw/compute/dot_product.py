@@ -28,6 +28,8 @@ class DotProduct(wiring.Component):
         Products.
     multiplier_latency : int, 2 or 3
         2: the multipliers' own input and output registers. 3: also a register in front of them.
+    style : "dsp" or "logic"
+        What the products are made of (:class:`ProductBank`).
 
     Members
     -------
@@ -43,13 +45,14 @@ class DotProduct(wiring.Component):
     weights: Any
     total: Signal
 
-    def __init__(self, m: int, multiplier_latency: int = 3) -> None:
+    def __init__(self, m: int, multiplier_latency: int = 3, style: str = "dsp") -> None:
         if m < 1:
             raise ValueError(f"A dot product needs at least one product, not {m}")
         if multiplier_latency not in (2, 3):
             raise ValueError(f"A dot product's multipliers take 2 or 3 cycles, not {multiplier_latency}")
         self.m = m
         self.multiplier_latency = multiplier_latency
+        self.style = style
         self.latency = multiplier_latency + ceil_log2(m)
         super().__init__(
             {
@@ -61,7 +64,7 @@ class DotProduct(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.products = products = ProductBank(self.m, 2)
+        m.submodules.products = products = ProductBank(self.m, 2, self.style)
         m.submodules.tree = tree = AdderTree(self.m, 16)
         activations, weights = list(self.activations), list(self.weights)
         if self.multiplier_latency == 3:

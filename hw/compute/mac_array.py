@@ -23,7 +23,7 @@ class MacArray(wiring.Component):
     Parameters
     ----------
     config : EngineConfig
-        ``p``, ``m``, ``n``, ``multiplier_latency``.
+        ``p``, ``m``, ``n``, ``multiplier_latency``, ``logic_dots``.
 
     Members
     -------
@@ -63,7 +63,8 @@ class MacArray(wiring.Component):
         config = self.config
         for pixel in range(config.p):
             for lane in range(config.n):
-                dot = DotProduct(config.m, config.multiplier_latency)
+                in_logic = lane * config.p + pixel >= config.p * config.n - config.logic_dots
+                dot = DotProduct(config.m, config.multiplier_latency, "logic" if in_logic else "dsp")
                 m.submodules[f"dot_{pixel}_{lane}"] = dot
                 for k in range(config.m):
                     m.d.comb += [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,6 +18,8 @@ __all__ = ["AccumulationBuffer"]
 class AccumulationBuffer(wiring.Component):
     """``accumulators[slot] += sums``; with ``last`` the result moves to the drain half and the slot starts again at 0.
 
+    With ``scale`` it is ``sums * 256``: two such steps multiply by a weight of two bytes, its high byte first or last.
+
     Source: the accumulation buffer of depth 2n of the draft paper on an accelerator with a resistive-RAM weight buffer
     (section 3). One half accumulates, the other drains: the sum of a slot's last step goes to the drain half, so the next
     tile may start at once.
@@ -25,7 +27,7 @@ class AccumulationBuffer(wiring.Component):
     Parameters
     ----------
     config : EngineConfig
-        ``p``, ``n``, ``depth``, ``accumulator_width``.
+        ``p``, ``n``, ``depth``, ``accumulator_width``, ``adding``.
 
     Members
     -------
@@ -33,15 +35,17 @@ class AccumulationBuffer(wiring.Component):
     valid, last : In(1), slot : In(range(depth))
         One step: which pixel group, whether it ends its sum; given one cycle before its ``sums``. Sums wrap at
         ``accumulator_width`` bits; the compiler proves that they do not.
+    scale : In(1)
+        The step's sums count 256-fold; given with ``valid``. Only with ``config.adding``.
     drain_slot : In(range(depth)), drain_pixel : In(range(p))
         Which finished sums to show.
     accumulators : Out(signed(accumulator_width)).array(n)
         The n sums of that pixel.
 
     **Timing.** A step every cycle, any slot order. ``last`` in cycle t - 1 and its ``sums`` in cycle t: the drain half
-    holds the result from cycle t + 1 until and with the cycle of the ``sums`` of the slot's next ``last``.
-    ``drain_slot`` and ``drain_pixel`` in cycle t give ``accumulators`` in cycle t + 1; ``latency`` is from ``sums`` to
-    ``accumulators``.
+    holds the result from cycle t + ``finish`` until ``finish`` - 1 cycles after the ``sums`` of the slot's next ``last``;
+    ``finish`` is 1, with ``config.adding`` 2. ``drain_slot`` and ``drain_pixel`` in cycle t give ``accumulators`` in
+    cycle t + 1; ``latency`` is from ``sums`` to ``accumulators``.
 
     **Reset.** All sums start at 0; the drain half is not reset.
     """
@@ -50,16 +54,19 @@ class AccumulationBuffer(wiring.Component):
     valid: Signal
     last: Signal
     slot: Signal
+    scale: Signal
     drain_slot: Signal
     drain_pixel: Signal
     accumulators: Any
 
-    latency = 2
-
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
+        self.finish = self.finish_of(config)
+        self.latency = self.finish + 1
+        scale = {"scale": In(1)} if config.adding else {}
         super().__init__(
             {
+                **scale,
                 "sums": In(signed(config.sum_width)).array(config.p * config.n),
                 "valid": In(1),
                 "last": In(1),
@@ -70,20 +77,30 @@ class AccumulationBuffer(wiring.Component):
             }
         )
 
+    @staticmethod
+    def finish_of(config: EngineConfig) -> int:
+        """Cycles from the last ``sums`` until the drain half holds the result."""
+        return 2 if config.adding else 1
+
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
         width = config.accumulator_width
         count = config.p * config.n
+        given_sums, given_valid, given_last, given_slot = list(self.sums), self.valid, self.last, self.slot
+        if config.adding:
+            given_sums = self._scaled(m)
+            given_valid, given_last, given_slot = Signal(), Signal(reset_less=True), Signal.like(self.slot, reset_less=True)
+            m.d.sync += [given_valid.eq(self.valid), given_last.eq(self.last), given_slot.eq(self.slot)]
         old = Signal(width * count)
         new = Signal(width * count)
         for k in range(count):
-            m.d.comb += new.word_select(k, width).eq(old.word_select(k, width).as_signed() + self.sums[k])
+            m.d.comb += new.word_select(k, width).eq(old.word_select(k, width).as_signed() + given_sums[k])
         drained = Signal(width * count)
         if config.depth == 1:
             # The register's own synchronous reset clears a finished sum: no multiplexer in front of the adder.
-            valid = copies(m, self.valid & ~self.last, config.p, "valid", reset_less=False)
-            last = copies(m, self.valid & self.last, config.p, "last", reset_less=False)
+            valid = copies(m, given_valid & ~given_last, config.p, "valid", reset_less=False)
+            last = copies(m, given_valid & given_last, config.p, "last", reset_less=False)
             for i in range(config.p):
                 part = width * config.n
                 running = Signal(part, name=f"running_{i}")
@@ -96,7 +113,7 @@ class AccumulationBuffer(wiring.Component):
         else:
             valid, last = Signal(), Signal(reset_less=True)
             slot = Signal.like(self.slot, reset_less=True)
-            m.d.sync += [valid.eq(self.valid), last.eq(self.last), slot.eq(self.slot)]
+            m.d.sync += [valid.eq(given_valid), last.eq(given_last), slot.eq(given_slot)]
             started = Signal(config.depth)
             with m.If(valid):
                 m.d.sync += started.bit_select(slot, 1).eq(~last)
@@ -126,3 +143,16 @@ class AccumulationBuffer(wiring.Component):
                     pixel = drained.word_select(i, width * config.n)
                     m.d.sync += Cat(*self.accumulators).eq(pixel)
         return m
+
+    def _scaled(self, m: Module) -> list[Value]:
+        """The sums or 256 times the sums, one cycle later: a register of its own keeps the accumulator's adder short."""
+        config = self.config
+        width = min(config.accumulator_width, config.sum_width + 8)
+        result: list[Value] = []
+        for i, scale in enumerate(copies(m, self.scale, config.p, "scale")):
+            for j in range(config.n):
+                scaled = Signal(signed(width), name=f"scaled_{i}_{j}", reset_less=True)
+                terms = self.sums[i * config.n + j]
+                m.d.sync += scaled.eq(Mux(scale, terms << 8, terms))
+                result.append(scaled)
+        return result

@@ -19,10 +19,11 @@ class AccumulationBufferModel:
         self.running = np.zeros((depth, p, n), np.int64)
         self.finished: list[NDArray[np.int64] | None] = [None] * depth
 
-    def step(self, slot: int, sums: NDArray[np.int64], last: bool) -> None:
-        """Add ``sums``, (p, n), to a slot; with ``last`` its sum is complete and the next one starts at 0."""
+    def step(self, slot: int, sums: NDArray[np.int64], last: bool, scale: bool = False) -> None:
+        """Add ``sums``, (p, n), to a slot, 256-fold with ``scale``; with ``last`` its sum is complete and the next one
+        starts at 0."""
         half = 1 << self.width - 1
-        total = (self.running[slot] + sums + half) % (2 * half) - half
+        total = (self.running[slot] + (256 * sums if scale else sums) + half) % (2 * half) - half
         self.running[slot] = 0 if last else total
         if last:
             self.finished[slot] = total

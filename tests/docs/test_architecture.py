@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ def test_pipeline() -> None:
         assert other.window == 7 + (p - 1).bit_length() and other.pool_word == 9 + (p - 1).bit_length()
         assert other.sums == other.window + 2 + (m - 1).bit_length()
         assert other.accumulators == other.sums + 1
+        assert PipelineTiming(replace(other.config, adding=True)).accumulators == other.sums + 2
 
 
 @pytest.mark.parametrize(

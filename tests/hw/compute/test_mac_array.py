@@ -12,14 +12,14 @@ from macaw.hw.compute.mac_array import MacArray
 from macaw.hw.config import EngineConfig
 from macaw.sim.bench.gallery import run_gallery
 
-_SHAPES = [(1, 1, 1, 2), (3, 5, 7, 3), (2, 4, 1, 2)]
+_SHAPES = [(1, 1, 1, 2, 0), (3, 5, 7, 3, 4), (2, 4, 1, 2, 0), (2, 2, 2, 2, 4)]
 
 
 @pytest.mark.parametrize("simulator", ["verilator"])
 def test_bench(tmp_path: Path, simulator: str) -> None:
     units = []
-    for p, m, n, multiplier in _SHAPES:
-        config = EngineConfig(p=p, m=m, n=n, multiplier_latency=multiplier)
+    for p, m, n, multiplier, logic_dots in _SHAPES:
+        config = EngineConfig(p=p, m=m, n=n, multiplier_latency=multiplier, logic_dots=logic_dots)
         array = MacArray(config)
         assert array.latency == multiplier + {1: 0, 2: 1, 4: 2, 5: 3}[m] == MacArray.latency_of(config)
         units.append((array, {"p": p, "m": m, "n": n, "latency": array.latency}))
