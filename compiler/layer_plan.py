@@ -105,7 +105,7 @@ def _taps(layout: MapLayout, kernel: tuple[int, int], stride: int, padding: tupl
             column, bank = divmod(position, layout.p)
             taps.append(
                 Tap(
-                    address=row * layout.row_words + phase * layout.phase_words + column,
+                    address=row * layout.line_words + phase * layout.phase_words + column,
                     bank=bank,
                     row=row,
                     column=position,

@@ -123,7 +123,10 @@ def generate(
         "inferences_per_second": clock_hz / compilation.cycles,
         "layers": layer_table(compilation),
         "maps": {
-            name: {"shape": list(graph.tensors[name].shape), "base": layout.base, "size": layout.size, "phases": layout.phases}
+            name: {
+                "shape": list(graph.tensors[name].shape), "base": layout.base, "size": layout.size,
+                "plane_words": layout.plane_words, "phases": layout.phases,
+            }
             for name, layout in program.maps.items()
         },
         "memories": {

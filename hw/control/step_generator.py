@@ -267,7 +267,7 @@ class StepGenerator(wiring.Component):
                                 ]
                             with m.Else():
                                 m.d.sync += [
-                                    word.eq(word + layer.line_step),
+                                    word.eq(word + layer.word_step),
                                     words_left.eq(words_left - 1),
                                     word_last.eq(words_left == 1),
                                     phase_last.eq((words_left == 1) & tap_last),

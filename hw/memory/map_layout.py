@@ -18,9 +18,10 @@ class MapLayout:
     position ``q = x div phases`` in it. Position ``q`` lies in bank ``q mod p``. A phase of a row is ``phase_words``
     addresses long, so each phase starts in bank 0::
 
-        address(y, w, x) = base + (y * words + w) * line_words + (x mod phases) * phase_words + q div p
+        address(y, w, x) = base + w * plane_words + y * line_words + (x mod phases) * phase_words + q div p
 
-    with ``w`` the word of m channels. Channel ``c`` is byte ``c mod m`` of word ``c div m``.
+    with ``w`` the word of m channels: the rows of one word follow each other and form a plane. Channel ``c`` is byte
+    ``c mod m`` of word ``c div m``.
 
     Parameters
     ----------
@@ -28,6 +29,14 @@ class MapLayout:
         Banks, and bytes in a word.
     base : int
         Address of the first word in every bank.
+    pitch : int
+        Addresses between two planes where they do not follow each other without a gap: more than the rows of a plane
+        occupy; 0: no gap.
+
+    Raises
+    ------
+    ValueError
+        If the pitch is less than the rows of a plane occupy.
     """
 
     p: int
@@ -37,6 +46,11 @@ class MapLayout:
     channels: int
     phases: int = 1
     base: int = 0
+    pitch: int = 0
+
+    def __post_init__(self) -> None:
+        if self.pitch and self.pitch < self.height * self.line_words:
+            raise ValueError(f"planes of {self.height * self.line_words} addresses overlap at a pitch of {self.pitch}")
 
     @property
     def words(self) -> int:
@@ -50,18 +64,18 @@ class MapLayout:
 
     @property
     def line_words(self) -> int:
-        """Addresses that one row of one word occupies."""
+        """Addresses between two rows of a plane: what one row of one word occupies."""
         return self.phases * self.phase_words
 
     @property
-    def row_words(self) -> int:
-        """Addresses that one row of the map occupies."""
-        return self.words * self.line_words
+    def plane_words(self) -> int:
+        """Addresses between two planes."""
+        return self.pitch or self.height * self.line_words
 
     @property
     def size(self) -> int:
-        """Addresses that the map occupies in every bank."""
-        return self.height * self.row_words
+        """Addresses from the map's first to its last, in every bank; gaps between planes included."""
+        return (self.words - 1) * self.plane_words + self.height * self.line_words
 
     def phase_width(self, phase: int) -> int:
         """Columns in a phase."""
@@ -72,7 +86,7 @@ class MapLayout:
             np.arange(self.height), np.arange(self.words), np.arange(self.width), indexing="ij"
         )  # fmt: skip
         q = x // self.phases
-        address = (y * self.words + w) * self.line_words + (x % self.phases) * self.phase_words + q // self.p
+        address = w * self.plane_words + y * self.line_words + (x % self.phases) * self.phase_words + q // self.p
         return address, q % self.p
 
     def pack(self, values: NDArray[np.int8]) -> NDArray[np.uint8]:

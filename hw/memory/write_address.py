@@ -92,7 +92,7 @@ class WriteAddress(wiring.Component):
         shift = config.n % config.m
         m.d.comb += [
             wrapped.eq(~pooling & (offset + shift >= config.m)),
-            next_base.eq(group_base + layer.output_group_step + Mux(wrapped, layer.output_line_step, 0)),
+            next_base.eq(group_base + layer.output_group_step + Mux(wrapped, layer.output_word_step, 0)),
             next_line.eq(Mux(self.map_end, next_base, line + layer.output_row_step)),
             next_place.eq(place + (bank == config.p - 1)),
         ]
@@ -152,7 +152,7 @@ class WriteAddress(wiring.Component):
                 ]
                 m.d.sync += [
                     later.eq(Mux(pooling, 0, 1)),
-                    held_address.eq(address + layer.output_line_step),
+                    held_address.eq(address + layer.output_word_step),
                     held_bank.eq(bank),
                     held_offset.eq(offset),
                     held_lane.eq(lane),
@@ -168,6 +168,6 @@ class WriteAddress(wiring.Component):
                 ]
                 m.d.sync += [
                     later.eq(Mux(later == config.write_steps - 1, 0, later + 1)),
-                    held_address.eq(held_address + layer.output_line_step),
+                    held_address.eq(held_address + layer.output_word_step),
                 ]
         return m

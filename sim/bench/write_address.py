@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import cocotb
@@ -20,15 +21,15 @@ def layer_fields(
     """Descriptor fields that say where the output goes; the others are 0."""
     values = {name: 0 for name, _ in descriptor_layout(config)}
     lanes = config.m if pooling else config.n
-    line = target.line_words
+    plane = target.plane_words
     values |= {
         "operation": (Operation.MAX_POOL if pooling else Operation.CONVOLUTION).value,
         "groups_last": -(-(end_channel - first_channel) // lanes) - 1,
-        "output_first": target.base + first_channel // config.m * line,
+        "output_first": target.base + first_channel // config.m * plane,
         "output_offset": first_channel % config.m,
-        "output_row_step": target.row_words,
-        "output_line_step": line,
-        "output_group_step": line * (1 if pooling else config.n // config.m),
+        "output_row_step": target.line_words,
+        "output_word_step": plane,
+        "output_group_step": plane * (1 if pooling else config.n // config.m),
         "output_phase_step": target.phase_words,
         "output_phases_last": target.phases - 1,
         "last_lane": 0 if pooling else (end_channel - first_channel - 1) % config.n,
@@ -44,6 +45,8 @@ def _random_map(unit: Unit, config: EngineConfig, pooling: bool) -> tuple[MapLay
         p=config.p, m=config.m, height=chance.randint(1, 3), width=chance.randint(1, 3 * config.p + 2),
         channels=chance.randint(1, 3 * lanes + 2), phases=chance.randint(1, 3), base=chance.randrange(64),
     )  # fmt: skip
+    if chance.random() < 0.5:
+        target = replace(target, pitch=target.plane_words + chance.randrange(4))
     groups = -(-target.channels // lanes)
     first = chance.randrange(groups)
     last = chance.choice([groups - 1, chance.randint(first, groups - 1)])
@@ -80,7 +83,8 @@ async def maps(dut: Any, idle: float) -> None:
             steps = 1 if pooling else config.write_steps
             for pixel in write_addresses(
                 config.p, config.m, config.m if pooling else config.n, steps, height=target.height, width=target.width,
-                channels=target.channels, phases=target.phases, base=target.base, first_channel=first, end_channel=end,
+                channels=target.channels, phases=target.phases, base=target.base,
+                plane_words=target.plane_words, first_channel=first, end_channel=end,
             ):  # fmt: skip
                 while chance.random() < idle:
                     await unit.tick()

@@ -43,7 +43,7 @@ def layer_steps(
                             "slot": slot,
                             "tap": layer["tap_first"] + tap,
                             "group": base + row * layer["row_step"] + column,
-                            "word": word * layer["line_step"],
+                            "word": word * layer["word_step"],
                             "column": column * p,
                             "row": row * layer["row_stride"],
                             "drain_start": int(last and slot == 0),

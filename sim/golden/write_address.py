@@ -43,18 +43,18 @@ def write_addresses(
     channels: int,
     phases: int,
     base: int,
+    plane_words: int,
     first_channel: int,
     end_channel: int,
 ) -> Iterator[PixelWrite]:
     """Output groups of ``lanes`` channels from ``first_channel`` to ``end_channel``, row by row; ``steps`` words a pixel.
 
     Column x of the map has phase ``x mod phases`` and position ``q = x div phases``; it lies in bank ``q mod p`` at
-    ``base + (row * words + word) * line + (x mod phases) * phase + q div p``. Channel c is byte ``c mod m`` of word ``c div m``.
+    ``base + word * plane_words + row * line + (x mod phases) * phase + q div p``. Channel c is byte ``c mod m`` of word ``c div m``.
     """
     columns = -(-width // phases)
     phase_words = -(-columns // p)
     line_words = phases * phase_words
-    map_words = -(-channels // m)
     for group, first in enumerate(range(first_channel, end_channel, lanes)):
         last = min(first + lanes, end_channel) - 1
         for row in range(height):
@@ -63,7 +63,7 @@ def write_addresses(
                 words = []
                 for step in range(steps):
                     word = first // m + step
-                    address = base + (row * map_words + word) * line_words + phase * phase_words + position // p
+                    address = base + word * plane_words + row * line_words + phase * phase_words + position // p
                     used = word <= last // m
                     words.append(WordWrite(address, position % p, step, first % m, last - first, used))
                 ends = column == width - 1

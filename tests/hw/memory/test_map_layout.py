@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,13 @@ from hypothesis import strategies as st
 
 from macaw.hw.memory.map_layout import MapLayout
 
-LAYOUTS = st.builds(
+TIGHT = st.builds(
     MapLayout, p=st.integers(1, 7), m=st.integers(1, 8), height=st.integers(1, 5), width=st.integers(1, 20),
     channels=st.integers(1, 20), phases=st.integers(1, 4), base=st.integers(0, 100),
 )  # fmt: skip
+LAYOUTS = st.builds(
+    lambda layout, slack: replace(layout, pitch=layout.plane_words + slack if slack else 0), TIGHT, st.integers(0, 3)
+)
 
 
 def _values(layout: MapLayout, seed: int) -> Any:
@@ -42,7 +46,7 @@ def test_places(layout: MapLayout) -> None:
         for x in range(layout.width):
             for c in range(layout.channels):
                 q, word = x // layout.phases, c // layout.m
-                address = (y * layout.words + word) * layout.line_words
+                address = word * layout.plane_words + y * layout.line_words
                 address += x % layout.phases * layout.phase_words + q // layout.p
                 assert expected[address, q % layout.p, c % layout.m] == 0
                 expected[address, q % layout.p, c % layout.m] = 1
@@ -54,10 +58,13 @@ def test_phases_fill_the_width(layout: MapLayout) -> None:
     widths = [layout.phase_width(phase) for phase in range(layout.phases)]
     assert sum(max(width, 0) for width in widths) == layout.width
     assert max(widths) <= layout.phase_words * layout.p
-    assert layout.size == layout.height * layout.words * layout.phases * layout.phase_words
+    gaps = (layout.words - 1) * (layout.plane_words - layout.height * layout.line_words)
+    assert layout.size == layout.height * layout.words * layout.phases * layout.phase_words + gaps
 
 
 def test_wrong_values() -> None:
+    with pytest.raises(ValueError, match="planes of 6 addresses overlap at a pitch of 5"):
+        MapLayout(p=1, m=2, height=2, width=3, channels=3, pitch=5)
     layout = MapLayout(p=2, m=2, height=2, width=3, channels=3)
     with pytest.raises(ValueError, match="cannot be packed from int8 \\(2, 3, 2\\)"):
         layout.pack(np.zeros((2, 3, 2), np.int8))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,19 +34,20 @@ def test_bench(tmp_path: Path, simulator: str) -> None:
 @settings(max_examples=80, deadline=None)
 @given(
     shape=st.sampled_from(_SHAPES), height=st.integers(1, 3), width=st.integers(1, 9), channels=st.integers(1, 16),
-    phases=st.integers(1, 3), seed=st.integers(0, 1000),
+    phases=st.integers(1, 3), slack=st.integers(0, 3), seed=st.integers(0, 1000),
 )  # fmt: skip
 def test_golden_fills_the_map(
-    shape: tuple[int, int, int], height: int, width: int, channels: int, phases: int, seed: int
+    shape: tuple[int, int, int], height: int, width: int, channels: int, phases: int, slack: int, seed: int
 ) -> None:
     p, m, n = shape
     layout = MapLayout(p=p, m=m, height=height, width=width, channels=channels, phases=phases)
+    layout = replace(layout, pitch=layout.plane_words + slack)
     values = np.random.default_rng(seed).integers(-128, 128, (height, width, channels)).astype(np.int8)
     image = np.zeros((layout.size, p, m), np.uint8)
     steps = EngineConfig(p=p, m=m, n=n).write_steps
     for pixel in write_addresses(
-        p, m, n, steps, height=height, width=width, channels=channels, phases=phases, base=0, first_channel=0,
-        end_channel=channels,
+        p, m, n, steps, height=height, width=width, channels=channels, phases=phases, base=0,
+        plane_words=layout.plane_words, first_channel=0, end_channel=channels,
     ):  # fmt: skip
         lanes = values[pixel.row, pixel.column, pixel.group * n : pixel.group * n + n].view(np.uint8).tolist()
         packed = word_packer(lanes, pixel.words[0].last_lane, pixel.words[0].offset, m)
