@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+import numpy as np
+
 from ..hw.config import EngineConfig
 from ..hw.control.descriptor import descriptor_words
 from ..hw.errors import UserError

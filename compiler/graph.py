@@ -65,6 +65,7 @@ class Convolution(Node):
     weights : int8, shape (outputs, kernel height, kernel width, inputs / groups)
     bias : int64, shape (outputs,)
     padding : top, left, bottom, right
+    fan_in : products of one output in the source model, where folding has filled the weights up with zeros; 0: all
     """
 
     weights: NDArray[np.int8]
@@ -74,6 +75,12 @@ class Convolution(Node):
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
+    fan_in: int = 0
+
+    @property
+    def products_per_output(self) -> int:
+        """Multiplications that one output element needs in the source model, padding included."""
+        return self.fan_in or self.weights[0].size
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from ..hw.control.descriptor import Operation
 from ..hw.memory.map_layout import MapLayout
 from .graph import Convolution, MaxPool, Node
 
-__all__ = ["LayerPlan", "OutputRun", "Tap", "dense_weights", "plan_layer"]
+__all__ = ["LayerPlan", "OutputRun", "Tap", "dense_weights", "input_words", "plan_layer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class LayerPlan:
         """Multiplications that the node needs, padding included; 0 for max pooling."""
         if not isinstance(self.node, Convolution):
             return 0
-        return self.output.height * self.output.width * self.node.weights.size
+        return self.output.height * self.output.width * self.output.channels * self.node.products_per_output
 
 
 def _taps(layout: MapLayout, kernel: tuple[int, int], stride: int, padding: tuple[int, int], dilation: tuple[int, int]) -> tuple[Tap, ...]:  # fmt: skip
@@ -138,6 +138,19 @@ def _output_runs(first_words: list[int], words: int) -> tuple[OutputRun, ...]:
     return tuple(runs)
 
 
+def input_words(outputs: int, groups: int, fan_in: int, m: int, n: int) -> tuple[list[int], int]:
+    """For each output group of n channels the first input word that it reads, and how many words each reads."""
+    outputs_per_group = outputs // groups
+    first_words, words = [], 1
+    for first in range(0, outputs, n):
+        last = min(first + n, outputs) - 1
+        low = first // outputs_per_group * fan_in
+        high = (last // outputs_per_group + 1) * fan_in - 1
+        first_words.append(low // m)
+        words = max(words, high // m - low // m + 1)
+    return [min(word, -(-fan_in * groups // m) - words) for word in first_words], words
+
+
 def plan_layer(node: Node, source: MapLayout, target: MapLayout, n: int) -> LayerPlan:
     """Places ``node`` on an engine with n output lanes; p and m are the layouts'.
 
@@ -146,15 +159,7 @@ def plan_layer(node: Node, source: MapLayout, target: MapLayout, n: int) -> Laye
     if isinstance(node, Convolution):
         outputs, height, width, fan_in = node.weights.shape
         taps = _taps(source, (height, width), node.stride[1], (node.padding[0], node.padding[1]), node.dilation)
-        outputs_per_group = outputs // node.groups
-        first_words, words = [], 1
-        for first in range(0, outputs, n):
-            last = min(first + n, outputs) - 1
-            low = first // outputs_per_group * fan_in
-            high = (last // outputs_per_group + 1) * fan_in - 1
-            first_words.append(low // source.m)
-            words = max(words, high // source.m - low // source.m + 1)
-        first_words = [min(word, source.words - words) for word in first_words]
+        first_words, words = input_words(outputs, node.groups, fan_in, source.m, n)
         lanes = n
         stride = node.stride
     elif isinstance(node, MaxPool):

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..boards.accelerator import Accelerator, Images
 from ..compiler.graph import Convolution, Graph
+from ..compiler.input_folding import first_layer, fold_input, foldings
 from ..compiler.network_plan import plan_network
 from ..compiler.program import assemble
 from ..compiler.requantize import requantize
@@ -21,7 +22,7 @@ from ..hw.engine import Engine
 from ..hw.errors import CheckFailed
 from ..sim.core_simulation import CoreSimulation
 from ..sim.cost.cycles import LayerCycles, layer_cycles, program_cycles
-from ..sim.golden_network import GoldenNetwork
+from ..sim.golden_network import GoldenNetwork, quantize_input
 from ..sim.random_network import random_engine, random_graph
 from .console import CONSOLE, run_command
 
@@ -52,14 +53,32 @@ def _describe(graph: Graph) -> str:
     return "; ".join(parts)
 
 
+def _rewritten(graph: Graph, config: EngineConfig, generator: np.random.Generator) -> Graph:
+    """``graph`` folded for the engine, or by any numbers, or as it is."""
+    choices = foldings(graph, config.p, config.m, config.n)
+    if choices and generator.random() < 0.5:
+        return fold_input(graph, choices[0].rows, choices[0].columns)
+    first = first_layer(graph)
+    if first is not None and generator.random() < 0.5:
+        _, height, width, _ = first.weights.shape
+        return fold_input(graph, int(generator.integers(1, height + 1)), int(generator.integers(1, width + 1)))
+    return graph
+
+
 def run_network(core: CoreSimulation, config: EngineConfig, graph: Graph, generator: np.random.Generator) -> Outcome:
-    """Runs ``graph`` on a random input, layer by layer and as a whole. Raises CheckFailed at the first difference."""
+    """Runs ``graph`` on a random input, layer by layer and as a whole; its input is folded where that helps and as often
+    where it does not. Raises CheckFailed at the first difference."""
     certified = requantize(graph, config)
+    inputs = generator.integers(-128, 128, (1, *graph.tensors[graph.input].shape)).astype(np.int8)
+    wanted = GoldenNetwork(graph, certified).run(inputs)[graph.output]
+    graph = _rewritten(graph, config, generator)
     plan = plan_network(graph, config.p, config.m, config.n)
     zero_points = {name: tensor.zero_point for name, tensor in graph.tensors.items()}
     program = assemble(config, plan.layers, plan.bases, certified, zero_points)
-    values = generator.integers(-128, 128, (1, *graph.tensors[graph.input].shape)).astype(np.int8)
+    values = quantize_input(graph, inputs.reshape(1, *graph.input_shape[1:]))
     golden = GoldenNetwork(graph, certified).run(values)
+    if (golden[graph.output].reshape(1, -1)[:, graph.output_order] != wanted.reshape(1, -1)).any():
+        raise CheckFailed(f"network {_describe(graph)}: folding or turning has changed the output.")
 
     engine = Accelerator(core, config, program.maps, wait=lambda: core.wait(50_000_000))
     engine.load(Images(program.program, program.taps, program.weights))

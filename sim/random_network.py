@@ -78,7 +78,8 @@ def random_graph(generator: np.random.Generator, layers: int = 3) -> Graph:
     """A chain of 1 to ``layers`` convolutions (any kernel, stride, padding, dilation, groups) and max pools."""
     shape = (int(generator.integers(3, 13)), int(generator.integers(3, 13)), int(generator.integers(1, 20)))
     zero_point = int(generator.integers(-128, 128))
-    graph = Graph(name="random", source="random", input="map0")
+    graph = Graph(name="random", source="random", input="map0", input_float=False)
+    graph.input_shape, graph.input_order = (1, *shape), np.arange(np.prod(shape))
 
     def add(name: str) -> None:
         graph.tensors[name] = Tensor(name=name, shape=shape, scale=1.0, zero_point=zero_point)
@@ -119,4 +120,5 @@ def random_graph(generator: np.random.Generator, layers: int = 3) -> Graph:
         graph.nodes.append(node)
         add(node.output)
     graph.output = graph.nodes[-1].output
+    graph.output_shape, graph.output_order = (1, *shape), np.arange(np.prod(shape))
     return graph

@@ -20,7 +20,9 @@ from macaw.sim.core_simulation import CoreSimulation
 def test_convolution_keeps_the_array_busy(depth: int, tmp_path: Path) -> None:
     generator = np.random.default_rng(7)
     config = EngineConfig(p=4, m=8, n=4, depth=depth, extent_width=6)
-    graph = Graph(name="layer", source="", input="in", output="out")
+    graph = Graph(name="layer", source="", input="in", output="out", input_float=False)
+    graph.input_shape = graph.output_shape = (1, 16, 16, 16)
+    graph.input_order = graph.output_order = np.arange(16**3)
     for name in ("in", "out"):
         graph.tensors[name] = Tensor(name=name, shape=(16, 16, 16), scale=1.0, zero_point=0)
     graph.nodes.append(
