@@ -14,6 +14,7 @@ from ..boards.accelerator import Accelerator, Images
 from ..compiler.graph import Convolution, Graph
 from ..compiler.input_folding import first_layer, fold_input, foldings
 from ..compiler.network_plan import plan_network
+from ..compiler.orientation import turn
 from ..compiler.program import assemble
 from ..compiler.requantize import requantize
 from ..hw.config import EngineConfig
@@ -54,7 +55,9 @@ def _describe(graph: Graph) -> str:
 
 
 def _rewritten(graph: Graph, config: EngineConfig, generator: np.random.Generator) -> Graph:
-    """``graph`` folded for the engine, or by any numbers, or as it is."""
+    """``graph`` turned or not, and folded for the engine, or by any numbers, or as it is."""
+    if generator.random() < 0.3:
+        graph = turn(graph)
     choices = foldings(graph, config.p, config.m, config.n)
     if choices and generator.random() < 0.5:
         return fold_input(graph, choices[0].rows, choices[0].columns)
@@ -66,8 +69,8 @@ def _rewritten(graph: Graph, config: EngineConfig, generator: np.random.Generato
 
 
 def run_network(core: CoreSimulation, config: EngineConfig, graph: Graph, generator: np.random.Generator) -> Outcome:
-    """Runs ``graph`` on a random input, layer by layer and as a whole; its input is folded where that helps and as often
-    where it does not. Raises CheckFailed at the first difference."""
+    """Runs ``graph``, turned or folded in some cases, on a random input, layer by layer and as a whole. Raises
+    CheckFailed at the first difference."""
     certified = requantize(graph, config)
     inputs = generator.integers(-128, 128, (1, *graph.tensors[graph.input].shape)).astype(np.int8)
     wanted = GoldenNetwork(graph, certified).run(inputs)[graph.output]

@@ -81,7 +81,9 @@ class OnnxReference:
         real = self._run(self._sessions[tensor], inputs)
         integers = np.rint(real / np.float32(described.scale)).astype(np.int64) + described.zero_point
         height, width, channels = described.shape
-        if len(described.reference_shape) == 4:
+        if len(described.reference_shape) == 4 and described.transposed:
+            integers = integers.reshape(len(inputs), channels, width, height).transpose(0, 3, 2, 1)
+        elif len(described.reference_shape) == 4:
             integers = integers.reshape(len(inputs), channels, height, width).transpose(0, 2, 3, 1)
         elif height * width > 1:
             return None
