@@ -135,11 +135,13 @@ def _line_starts(rule: CertifiedRequantization, reference: Requantization) -> In
     """For each channel and level the first accumulator of the range at which the engine's line reaches the level, or
     accumulator_high + 1: ``ceil((height - offset) / multiplier)``, where a level's height is ``level << shift``, and ``2**nudge``
     (at most a whole step) more up to the pivot."""
-    levels = np.arange(reference.low + 1, reference.high + 1).astype(object)[None, :]
-    steps = (2 ** rule.shift.astype(object))[:, None]
-    heights = levels * steps - rule.offset.astype(object)[:, None]
+    largest = int(np.abs(rule.offset).max(initial=0)) + (1 << rule.nudge)
+    kind: Any = np.int64 if largest + (129 << max(rule.shifts)) < 2**62 else object
+    levels = np.arange(reference.low + 1, reference.high + 1).astype(kind)[None, :]
+    steps = np.left_shift(np.array(1, kind), rule.shift.astype(kind)[:, None])
+    heights = levels * steps - rule.offset.astype(kind)[:, None]
     heights = heights + np.where(levels <= rule.pivot, np.minimum(steps, 1 << rule.nudge), 0)
     low, high = rule.accumulator_low[:, None], rule.accumulator_high[:, None]
-    slope = rule.multiplier.astype(object)[:, None]
+    slope = rule.multiplier.astype(kind)[:, None]
     flat = np.where(heights <= 0, low, high + 1)
     return np.where(slope == 0, flat, np.clip(-(-heights // np.maximum(slope, 1)), low, high + 1)).astype(np.int64)

@@ -3,12 +3,18 @@
 The engine's accumulator is ``a = sum(x * w)`` over raw int8 inputs, without bias and zero point; padding holds the input's
 zero point. The reference accumulator is therefore ``a + bias - zero_point * sum(w)``.
 
-Some channels have no solution at any width: where float32 rounds several products to exact halves, half-to-even sends
-them up and down in turn, and no straight line does. Such a channel gets the line that differs for the fewest
-accumulators, by one output step each; every one of them is counted and named (``differences``), or refused (``strict``).
+A layer is solved without nudge if every channel has a line. TensorFlow Lite Micro's second rounding, symmetric around the
+zero point, leaves channels without one where outputs lie on both sides of it: then the whole layer is solved with the
+nudge, its pivot the zero point.
+
+Some channels have no solution either way: where float32 rounds several products to exact halves, half-to-even sends them
+up and down in turn. Such a channel gets the line that differs for the fewest accumulators, by one output step each;
+every one of them is counted and named (``differences``), or refused (``strict``).
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +22,27 @@ from numpy.typing import NDArray
 from ..hw.config import EngineConfig
 from .certified_requantization import CertifiedRequantization
 from .graph import Convolution
+from .line_solver import LARGEST_SHIFT, WIDEST_MULTIPLIER, LineSolver
+from .nearest_line import nearest_line
 from .problem import ModelError, Problem
-from .staircase import WIDEST_MULTIPLIER, Staircase
+from .staircase import Staircase, staircase
 
-__all__ = ["accumulator_constant", "accumulator_width", "reachable_accumulators", "requantize_layer"]
+__all__ = [
+    "accumulator_width",
+    "layer_staircase",
+    "natural_fraction",
+    "nudged_bits",
+    "reachable_accumulators",
+    "requantize_layer",
+]
 
 Int64Array = NDArray[np.int64]
 
+FRACTIONS = 4
+"""Fractions tried for the nudge, from the slope's own on: finer ones do for references that only tell ties apart."""
 
-def accumulator_constant(layer: Convolution, zero_point: int) -> Int64Array:
+
+def _constant(layer: Convolution, zero_point: int) -> Int64Array:
     """What turns the engine's accumulator into the reference's, for each channel."""
     weight_sums = layer.weights.astype(np.int64).reshape(len(layer.weights), -1).sum(1)
     return layer.bias.astype(np.int64) - zero_point * weight_sums
@@ -61,6 +79,77 @@ def accumulator_width(layer: Convolution, zero_point: int, input_range: tuple[in
     return max((-smallest - 1).bit_length() if smallest < 0 else 0, largest.bit_length()) + 1
 
 
+def layer_staircase(layer: Convolution, zero_point: int, input_range: tuple[int, int]) -> Staircase:
+    """The reference's steps over the accumulators that the layer can reach."""
+    low, high = reachable_accumulators(layer, zero_point, input_range)
+    return staircase(layer.requantization, _constant(layer, zero_point), low, high)
+
+
+def natural_fraction(slope: NDArray[np.float64]) -> Int64Array:
+    """For each slope s the f with ``2**-f`` the smallest power of two that exceeds or equals it halved: TensorFlow Lite's right
+    shift, whose last bit its second rounding looks at."""
+    return np.ceil(-np.log2(np.maximum(slope, 2.0**-60))).astype(np.int64) - 1
+
+
+def nudged_bits(stairs: Staircase, pivot: int) -> dict[int, Int64Array] | None:
+    """For each fraction that comes into question :meth:`LineSolver.multiplier_bits` of all channels with the nudge; None
+    if a channel has no solution with any."""
+    natural = natural_fraction(stairs.slope)
+    candidates = natural[:, None] + np.arange(FRACTIONS)
+    bits: dict[int, Int64Array] = {}
+    solved = np.zeros(len(natural), bool)
+    for fraction in np.unique(candidates[(candidates >= 1) & (candidates < LARGEST_SHIFT)]).tolist():
+        rows = np.flatnonzero((candidates == fraction).any(1))
+        table = np.full((len(natural), LARGEST_SHIFT + 1), WIDEST_MULTIPLIER + 1, np.int64)
+        table[rows] = LineSolver(stairs.take(rows), pivot, fraction).multiplier_bits(np.arange(len(rows)))
+        bits[fraction] = table
+        solved |= (table <= WIDEST_MULTIPLIER).any(1)
+    return bits if solved.all() else None
+
+
+@dataclass
+class _Parameters:
+    """Parameters of the channels found so far; ``code`` -1 where there are none yet."""
+
+    multiplier: Int64Array
+    offset: Int64Array
+    code: Int64Array
+
+    @classmethod
+    def none(cls, channels: int) -> _Parameters:
+        return cls(np.zeros(channels, np.int64), np.zeros(channels, np.int64), np.full(channels, -1, np.int64))
+
+    @property
+    def open(self) -> Int64Array:
+        return np.flatnonzero(self.code < 0)
+
+    def solve(self, solver: LineSolver, channels: Int64Array, code: int, config: EngineConfig) -> None:
+        """Solves some of the solver's channels, which are all of the layer's, at one shift."""
+        found, multipliers, offsets = solver.solve(
+            channels, config.shifts[code], 2**config.multiplier_width, 2 ** (config.offset_width - 1)
+        )
+        chosen = channels[found]
+        self.multiplier[chosen], self.offset[chosen], self.code[chosen] = multipliers[found], offsets[found], code
+
+
+def _nudged(stairs: Staircase, pivot: int, config: EngineConfig) -> _Parameters | None:
+    """The parameters of a layer that the engine's nudge solves as a whole."""
+    result = _Parameters.none(len(stairs.low))
+    natural = natural_fraction(stairs.slope)
+    for code, shift in enumerate(config.shifts):
+        fraction = shift - config.nudge
+        rows = result.open[(natural[result.open] <= fraction) & (fraction < natural[result.open] + FRACTIONS)]
+        if fraction < 1 or rows.size == 0:
+            continue
+        part = _Parameters.none(len(rows))
+        part.solve(LineSolver(stairs.take(rows), pivot, fraction), np.arange(len(rows)), code, config)
+        solved = part.code >= 0
+        result.multiplier[rows[solved]] = part.multiplier[solved]
+        result.offset[rows[solved]] = part.offset[solved]
+        result.code[rows[solved]] = code
+    return result if result.open.size == 0 else None
+
+
 def requantize_layer(
     layer: Convolution, zero_point: int, input_range: tuple[int, int], config: EngineConfig, strict: bool = False
 ) -> CertifiedRequantization:
@@ -68,69 +157,65 @@ def requantize_layer(
     multiplier, that equal the reference, or come nearest if none can and ``strict`` is not set.
     Raises ModelError that names the first channels without a solution."""
     rule = layer.requantization
-    shape = f"weights {'x'.join(map(str, layer.weights.shape))}"
     width = accumulator_width(layer, zero_point, input_range)
     if width > config.accumulator_width:
         raise ModelError(
             [
-                Problem(
-                    layer.name,
-                    layer.operator,
-                    shape,
+                _problem(
+                    layer,
                     f"its sums need accumulators of {width} bits, the engine has {config.accumulator_width}",
                     f"use an engine with accumulator_width {width}",
                 )
             ]
         )
-    low, high = reachable_accumulators(layer, zero_point, input_range)
-    constant = accumulator_constant(layer, zero_point)
-    staircase = Staircase(rule, constant, low, high)
-    channels = len(low)
-    multiplier, offset = np.zeros(channels, np.int64), np.zeros(channels, np.int64)
-    code = np.full(channels, -1, np.int64)
-    for index, shift in enumerate(config.shifts):
-        open_channels = np.flatnonzero(code < 0)
-        if open_channels.size == 0:
-            break
-        found, multipliers, offsets = staircase.solve(
-            open_channels, shift, 2**config.multiplier_width, 2 ** (config.offset_width - 1)
-        )
-        chosen = open_channels[found]
-        multiplier[chosen], offset[chosen], code[chosen] = multipliers[found], offsets[found], index
+    stairs = layer_staircase(layer, zero_point, input_range)
+    channels = len(stairs.low)
+    result, pivot = _Parameters.none(channels), -128
+    plain = LineSolver(stairs)
+    for code in range(len(config.shifts)):
+        if result.open.size:
+            result.solve(plain, result.open, code, config)
+    if result.open.size and config.nudge and (nudged := _nudged(stairs, rule.zero_point, config)):
+        result, pivot = nudged, rule.zero_point
     count = np.zeros(channels, np.int64)
-    open_channels = np.flatnonzero(code < 0)
     unsolved = []
-    for channel, bits in zip(open_channels.tolist(), staircase.multiplier_bits(open_channels), strict=True):
+    open_channels = result.open
+    for channel, bits in zip(open_channels.tolist(), plain.multiplier_bits(open_channels), strict=True):
         solvable = bits <= WIDEST_MULTIPLIER
-        nearest = None if strict or solvable.any() else staircase.nearest(channel, config)
+        nearest = None if strict or solvable.any() else nearest_line(stairs, channel, config)
         if nearest is None:
             shift = int(bits.argmin())
             unsolved.append((channel, (int(bits[shift]), shift) if solvable.any() else None))
         else:
-            multiplier[channel], offset[channel], code[channel], count[channel] = nearest
+            result.multiplier[channel], result.offset[channel] = nearest.multiplier, nearest.offset
+            result.code[channel], count[channel] = nearest.shift_code, nearest.difference_count
     if unsolved:
-        raise ModelError([_unsolved(layer, shape, unsolved, config)])
+        raise ModelError([_unsolved(layer, unsolved, config)])
     return CertifiedRequantization(
         layer=layer.name,
-        multiplier=multiplier,
-        offset=offset,
-        shift_code=code,
+        multiplier=result.multiplier,
+        offset=result.offset,
+        shift_code=result.code,
         shifts=config.shifts,
         low=rule.low,
         high=rule.high,
-        pivot=-128,
+        pivot=pivot,
         nudge=config.nudge,
-        accumulator_low=low,
-        accumulator_high=high,
+        accumulator_low=stairs.low,
+        accumulator_high=stairs.high,
         accumulator_width=width,
-        constant=constant,
+        constant=_constant(layer, zero_point),
         reference=rule,
         difference_count=count,
     )
 
 
+def _problem(layer: Convolution, rule: str, remedy: str) -> Problem:
+    return Problem(layer.name, layer.operator, f"weights {'x'.join(map(str, layer.weights.shape))}", rule, remedy)
+
+
 def _unsolved(
-    layer: Convolution, shape: str, channels: list[tuple[int, tuple[int, int] | None]], config: EngineConfig
+    layer: Convolution, channels: list[tuple[int, tuple[int, int] | None]], config: EngineConfig
 ) -> Problem:
     needs = [
         f"channel {channel} needs a multiplier of {needed[0]} bits with shift {needed[1]}"
@@ -139,11 +224,9 @@ def _unsolved(
         for channel, needed in channels[:4]
     ]
     more = f" and {len(channels) - 4} more channels" if len(channels) > 4 else ""
-    return Problem(
-        layer.name,
-        layer.operator,
-        shape,
-        f"no exact requantization with multiplier_width {config.multiplier_width} and shifts {config.shifts}: "
-        f"{', '.join(needs)}{more}",
-        "use an engine with a wider multiplier_width or other shifts, or calibrate the model's output scales again",
+    return _problem(
+        layer,
+        f"no exact requantization with multiplier_width {config.multiplier_width}, shifts {config.shifts} and nudge "
+        f"{config.nudge}: {', '.join(needs)}{more}",
+        "use an engine with a wider multiplier_width, other shifts or nudge, or calibrate the model's output scales again",
     )

@@ -1,21 +1,28 @@
-"""Which requantizer a network needs: width of the multiplier and shifts."""
+"""Which requantizer a network needs: width of the multiplier, shifts and nudge."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from amaranth.utils import ceil_log2
 from numpy.typing import NDArray
 
-from ..hw.config import EngineConfig
 from .graph import Convolution, Graph
-from .layer_requantization import accumulator_constant, reachable_accumulators
+from .layer_requantization import layer_staircase, nudged_bits
+from .line_solver import LARGEST_SHIFT, WIDEST_MULTIPLIER, LineSolver
+from .nearest_line import SLOPES
 from .requantize import input_ranges
-from .staircase import LARGEST_SHIFT, SLOPES, WIDEST_MULTIPLIER, Staircase
 
 __all__ = ["RequantizerParameters", "requantizer_parameters"]
 
 Int64Array = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+_MOST_SHIFTS = 8
+_NARROWEST = 8
+_COST_OF_A_CODE_BIT = 2
+"""A bit of the shift code doubles the shift multiplexer, about as much as this many bits of the multiplier."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,31 +30,60 @@ class RequantizerParameters:
     """The parameters of EngineConfig that say what the requantizer can do."""
 
     multiplier_width: int
-    shifts: tuple[int, int, int, int]
+    shifts: tuple[int, ...]
     nudge: int = 0
 
 
+class _Needs:
+    """What each channel of a network needs: bits of its multiplier at each shift, without or with nudge."""
+
+    def __init__(self) -> None:
+        self.plain: list[Int64Array] = []
+        self.nudged: list[dict[int, Int64Array]] = []
+
+    def allowed(self, width: int, nudge: int) -> BoolArray:
+        """The shifts (columns) that each kind of channel (row) can do with, none of them twice."""
+        rows = [np.concatenate([np.zeros((0, LARGEST_SHIFT + 1), np.int64), *self.plain]) <= width]
+        for tables in self.nudged:
+            bits = np.full_like(next(iter(tables.values())), WIDEST_MULTIPLIER + 1)
+            for fraction, table in tables.items():
+                if nudge + fraction <= LARGEST_SHIFT:
+                    bits[:, nudge + fraction] = table[:, nudge + fraction]
+            rows.append(bits <= width)
+        return np.unique(np.concatenate(rows), axis=0)
+
+
 def requantizer_parameters(graph: Graph) -> RequantizerParameters:
-    """The smallest multiplier_width, and four shifts for it, that solve every channel of a graph that can be solved and
-    give the others slopes as fine as float32's own rounding."""
+    """The cheapest requantizer that solves every channel of a graph that can be solved and gives the others slopes as fine
+    as float32's own rounding: a narrow multiplier and few shifts, and a nudge only where a layer needs one."""
     ranges = input_ranges(graph)
-    tables = [np.zeros((0, LARGEST_SHIFT + 1), np.int64)]
+    needs = _Needs()
     for node in graph.nodes:
-        if isinstance(node, Convolution):
-            zero_point = graph.tensors[node.input].zero_point
-            low, high = reachable_accumulators(node, zero_point, ranges[node.input])
-            staircase = Staircase(node.requantization, accumulator_constant(node, zero_point), low, high)
-            bits = staircase.multiplier_bits(np.arange(len(low)))
-            unsolved = (bits > WIDEST_MULTIPLIER).all(1)
-            bits[unsolved] = _slope_bits(node.requantization.slope[unsolved])
-            tables.append(bits)
-    bits = np.concatenate(tables)
-    bits = bits[(bits <= WIDEST_MULTIPLIER).any(1)]
-    for width in range(8, WIDEST_MULTIPLIER + 1):
-        shifts = _covering_shifts(bits <= width)
-        if shifts is not None:
-            return RequantizerParameters(multiplier_width=width, shifts=shifts)
-    return RequantizerParameters(multiplier_width=WIDEST_MULTIPLIER, shifts=EngineConfig(p=1, m=1, n=1).shifts)
+        if not isinstance(node, Convolution):
+            continue
+        stairs = layer_staircase(node, graph.tensors[node.input].zero_point, ranges[node.input])
+        bits = LineSolver(stairs).multiplier_bits(np.arange(len(stairs.low)))
+        unsolved = (bits > WIDEST_MULTIPLIER).all(1)
+        if unsolved.any():
+            nudged = nudged_bits(stairs.take(np.flatnonzero(unsolved)), node.requantization.zero_point)
+            if nudged is not None and (nudged := nudged_bits(stairs, node.requantization.zero_point)) is not None:
+                needs.nudged.append(nudged)
+                continue
+            bits[unsolved] = _slope_bits(stairs.slope[unsolved])
+            bits = bits[(bits <= WIDEST_MULTIPLIER).any(1)]
+        needs.plain.append(bits)
+    best: tuple[int, RequantizerParameters] | None = None
+    for width in range(_NARROWEST, WIDEST_MULTIPLIER + 1):
+        for nudge in range(max(width - 4, 1), width + 1) if needs.nudged else (0,):
+            shifts = _covering_shifts(needs.allowed(width, nudge))
+            if shifts is None:
+                continue
+            cost = width + _COST_OF_A_CODE_BIT * ceil_log2(len(shifts))
+            if best is None or cost < best[0]:
+                best = cost, RequantizerParameters(multiplier_width=width, shifts=shifts, nudge=nudge)
+        if best and width >= best[0]:
+            break
+    return best[1] if best else RequantizerParameters(multiplier_width=WIDEST_MULTIPLIER, shifts=(LARGEST_SHIFT,))
 
 
 def _slope_bits(slope: NDArray[np.float64]) -> Int64Array:
@@ -57,8 +93,8 @@ def _slope_bits(slope: NDArray[np.float64]) -> Int64Array:
     return np.where((bits >= 24) & (bits <= WIDEST_MULTIPLIER), bits, WIDEST_MULTIPLIER + 1)
 
 
-def _covering_shifts(allowed: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
-    """Four shifts of which every channel (row) allows one, or None.
+def _covering_shifts(allowed: BoolArray) -> tuple[int, ...] | None:
+    """A few shifts of which every channel (row) allows one, or None.
 
     A channel allows the shifts of an interval (enough precision .. multiplier still narrow enough), nearly always: take
     the largest shift of the channel that ends first, leave out all channels it serves, and so on.
@@ -72,12 +108,4 @@ def _covering_shifts(allowed: NDArray[np.bool_]) -> tuple[int, int, int, int] | 
         shift = int(largest[rest].min())
         chosen.append(shift)
         rest &= ~allowed[:, shift]
-    if len(chosen) > 4:
-        return None
-    # The engine has four different shifts: unused places hold the neighbours of the smallest, or the largest there are.
-    below = range(min(chosen, default=24) - 1, 0, -1)
-    for shift in (*below, *range(allowed.shape[1] - 1, 0, -1)):
-        if len(chosen) < 4 and shift not in chosen:
-            chosen.append(shift)
-    first, second, third, fourth = sorted(chosen)
-    return first, second, third, fourth
+    return tuple(sorted(chosen)) if 0 < len(chosen) <= _MOST_SHIFTS else (24,) if not chosen else None

@@ -53,7 +53,7 @@ class EngineConfig:
         Bits of an accumulator, two's complement. The compiler derives it from the weights' worst case.
     multiplier_width : int, 8..34
         Bits of the requantization multiplier, unsigned.
-    shifts : tuple of 4 ints, ascending, 1..48
+    shifts : tuple of 1 to 8 ints, ascending, 1..48
         The right shifts that a channel's requantization may choose from.
     nudge : int, 0..34
         0: outputs round the same way everywhere. b > 0: outputs up to a layer's pivot round down when the sum before the
@@ -87,7 +87,7 @@ class EngineConfig:
     group_width: int = 11
     accumulator_width: int = 24
     multiplier_width: int = 27
-    shifts: tuple[int, int, int, int] = (18, 24, 30, 36)
+    shifts: tuple[int, ...] = (18, 24, 30, 36)
     nudge: int = 0
     requantizer_digit: int = 0
     multiplier_latency: int = 3
@@ -111,9 +111,9 @@ class EngineConfig:
             )
         shifts = self.shifts
         _require(
-            isinstance(shifts, tuple) and len(shifts) == 4 and all(isinstance(s, int) and 1 <= s <= 48 for s in shifts)
+            isinstance(shifts, tuple) and 1 <= len(shifts) <= 8 and all(isinstance(s, int) and 1 <= s <= 48 for s in shifts)
             and list(shifts) == sorted(set(shifts)),
-            f"Engine parameter shifts must be four different ascending integers from 1 to 48, not {shifts!r}.",
+            f"Engine parameter shifts must be one to eight different ascending integers from 1 to 48, not {shifts!r}.",
         )  # fmt: skip
         _require(
             self.weight_memory in ("block", "spram"),
@@ -187,9 +187,14 @@ class EngineConfig:
         return max(self.accumulator_width + self.multiplier_width, self.shifts[-1] + 9) + 1
 
     @property
+    def shift_code_width(self) -> int:
+        """Bits of the number of a shift."""
+        return ceil_log2(len(self.shifts))
+
+    @property
     def parameter_width(self) -> int:
         """Bits of one channel's requantization parameters: multiplier, offset, shift code."""
-        return self.multiplier_width + self.offset_width + 2
+        return self.multiplier_width + self.offset_width + self.shift_code_width
 
     @property
     def parameter_words(self) -> int:

@@ -196,6 +196,7 @@ class Engine(wiring.Component):
             Cat(*output.accumulators).eq(Cat(*accumulation.accumulators)),
             output.low.eq(layer.low),
             output.high.eq(layer.high),
+            output.pivot.eq(layer.pivot if config.nudge else 0),
             steps.exchanged.eq(output.exchanged),
         ]
 

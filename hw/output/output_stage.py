@@ -37,7 +37,7 @@ class OutputStage(wiring.Component):
         least ``max(config.pixel_interval, gap + 1)`` cycles after it.
     exchanged : Out(1)
         The parameters of the group that ended are free: the sequencer may send those of one more group.
-    low, high : In(signed(8))
+    low, high, pivot : In(signed(8))
         Stable while pixels are under way.
     outputs : Out(8).array(n)
 
@@ -56,6 +56,7 @@ class OutputStage(wiring.Component):
     exchanged: Signal
     low: Signal
     high: Signal
+    pivot: Signal
     outputs: Any
 
     def __init__(self, config: EngineConfig) -> None:
@@ -73,6 +74,7 @@ class OutputStage(wiring.Component):
                 "exchanged": Out(1),
                 "low": In(signed(8)),
                 "high": In(signed(8)),
+                "pivot": In(signed(8)),
                 "outputs": Out(8).array(config.n),
             }
         )
@@ -119,6 +121,7 @@ class OutputStage(wiring.Component):
 
         low = copies(m, self.low, config.n, "low")
         high = copies(m, self.high, config.n, "high")
+        pivot = copies(m, self.pivot, config.n if config.nudge else 0, "pivot")
         for lane in range(config.n):
             store = ParameterStore(config)
             requantizer = Requantizer(config)
@@ -135,6 +138,7 @@ class OutputStage(wiring.Component):
                 requantizer.shift_code.eq(store.shift_code),
                 requantizer.low.eq(low[lane].as_signed()),
                 requantizer.high.eq(high[lane].as_signed()),
+                requantizer.pivot.eq(pivot[lane].as_signed() if config.nudge else 0),
                 self.outputs[lane].eq(requantizer.output),
             ]
         return m

@@ -30,7 +30,7 @@ class ParameterStore(wiring.Component):
         One row of parameters.
     exchange : In(1)
         Puts the loaded parameters to use: the rows of all cycles before this one.
-    multiplier : Out(multiplier_width), offset : Out(signed(offset_width)), shift_code : Out(2)
+    multiplier : Out(multiplier_width), offset : Out(signed(offset_width)), shift_code : Out(shift_code_width)
         The parameters in use.
 
     **Timing.** ``exchange`` in cycle t changes the outputs in cycle t + 1. A row every cycle.
@@ -54,7 +54,7 @@ class ParameterStore(wiring.Component):
                 "exchange": In(1),
                 "multiplier": Out(config.multiplier_width),
                 "offset": Out(signed(config.offset_width)),
-                "shift_code": Out(2),
+                "shift_code": Out(config.shift_code_width),
             }
         )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from amaranth.hdl import Array, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -19,21 +20,26 @@ class Requantizer(wiring.Component):
 
     ``offset`` holds the bias, the zero points and the rounding; docs/numerics.md says how the compiler finds the triple.
 
+    With a nudge, where t is the sum before the shift and u behind it,
+    ``output = clamp(u - (u <= pivot and t mod 2**shift < 2**nudge), low, high)``.
+
     Parameters
     ----------
     config : EngineConfig
-        ``accumulator_width``, ``multiplier_width``, ``shifts``; ``requantizer_digit`` selects a pipelined multiplier (0) or a
+        ``accumulator_width``, ``multiplier_width``, ``shifts``, ``nudge``; ``requantizer_digit`` selects a pipelined multiplier (0) or a
         serial one that takes that many multiplier bits a cycle, most significant first.
 
     Members
     -------
     valid : In(1), accumulator : In(signed(accumulator_width))
         At most one every ``interval`` cycles.
-    multiplier : In(multiplier_width), offset : In(signed(offset_width)), shift_code : In(2)
+    multiplier : In(multiplier_width), offset : In(signed(offset_width)), shift_code : In(shift_code_width)
         Must be stable from the cycle of ``valid`` until ``hold`` cycles after it. Product plus offset must fit
         ``offset_width`` bits; the compiler proves that it does.
     low, high : In(signed(8))
         ``low <= high``; stable while pixels are under way.
+    pivot : In(signed(8))
+        As ``low``; without effect in an engine without nudge. -128: no nudge.
     output : Out(signed(8))
 
     **Timing.** ``valid`` in cycle t gives ``output`` in cycle t + ``latency``; it stays until the next one arrives.
@@ -49,6 +55,7 @@ class Requantizer(wiring.Component):
     shift_code: Signal
     low: Signal
     high: Signal
+    pivot: Signal
     output: Signal
 
     def __init__(self, config: EngineConfig) -> None:
@@ -62,9 +69,10 @@ class Requantizer(wiring.Component):
                 "accumulator": In(signed(config.accumulator_width)),
                 "multiplier": In(config.multiplier_width),
                 "offset": In(signed(config.offset_width)),
-                "shift_code": In(2),
+                "shift_code": In(config.shift_code_width),
                 "low": In(signed(8)),
                 "high": In(signed(8)),
+                "pivot": In(signed(8)),
                 "output": Out(signed(8)),
             }
         )
@@ -109,13 +117,27 @@ class Requantizer(wiring.Component):
 
         shortest = config.shifts[0]
         shifted = Signal(signed(config.offset_width - shortest), reset_less=True)
-        m.d.sync += shifted.eq(Array(total >> shift for shift in config.shifts)[self.shift_code])
+        m.d.sync += shifted.eq(self._choice(total >> shift for shift in config.shifts))
 
+        # An output at or below `low` is `low` in any case, so the lowered one need not be compared with it.
         above = shifted > self.high
-        below = shifted < self.low
+        below = shifted <= self.low
+        byte = shifted[:8].as_signed()
+        rounded: Any = byte
+        if config.nudge:
+            # Whether the sum lies at the beginning of its step: no bit of the fraction above the nudge is set.
+            begins = Signal(reset_less=True)
+            fractions = (total[config.nudge : max(shift, config.nudge)] for shift in config.shifts)
+            m.d.sync += begins.eq(self._choice(~fraction.any() for fraction in fractions))
+            rounded = Mux(begins & (byte <= self.pivot), byte - 1, byte)
         with m.If(stages[latency + 1]):
-            m.d.sync += self.output.eq(Mux(below, self.low, Mux(above, self.high, shifted[:8].as_signed())))
+            m.d.sync += self.output.eq(Mux(below, self.low, Mux(above, self.high, rounded)))
         return m
+
+    def _choice(self, values: Iterable[Value]) -> Value:
+        """The one of the values, one for each shift, that the shift code selects."""
+        choices = list(values)
+        return choices[0] if len(choices) == 1 else Array(choices)[self.shift_code]
 
     def _serial_product(self, m: Module, product: Signal) -> None:
         """Most significant digit first: ``product = (product << digit) + accumulator * digit``."""

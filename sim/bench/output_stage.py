@@ -26,7 +26,7 @@ class _Group:
             (
                 extreme(chance, 0, (1 << told["multiplier_width"]) - 1),
                 extreme(chance, -bound, bound - 1),
-                chance.randrange(4),
+                chance.randrange(len(told["shifts"])),
             )
             for _ in range(told["n"])
         ]
@@ -108,7 +108,9 @@ class _Driver:
                     self.first_pixels.append(self.cycle - group.loaded)
                     first = False
                 unit.drive(valid=1, group_end=int(left == 0), accumulators=values)
-                self.expected[-1] = output_stage(values, group.parameters, told["shifts"], told["low"], told["high"])
+                self.expected[-1] = output_stage(
+                    values, group.parameters, told["shifts"], told["low"], told["high"], told["pivot"], told["nudge"]
+                )
                 earliest = self.cycle + told["interval"]
                 if left == 0:
                     self.ends.append(self.cycle)
@@ -142,7 +144,7 @@ async def groups(dut: Any, idle: float, lateness: float) -> None:
     """
 
     async def body(unit: Unit) -> None:
-        unit.drive(low=unit.told["low"], high=unit.told["high"])
+        unit.drive(low=unit.told["low"], high=unit.told["high"], pivot=unit.told["pivot"])
         monitor = Monitor(unit, lambda: unit.list("outputs"))
         driver = _Driver(unit, idle, lateness)
         await driver.run()

@@ -32,13 +32,13 @@ class _Stimulus:
         return {
             "multiplier": extreme(chance, 0, (1 << self.widths["multiplier"]) - 1),
             "offset": extreme(chance, -bound, bound - 1) if bound > 1 else 0,
-            "shift_code": chance.randrange(4),
+            "shift_code": chance.randrange(len(self.unit.told["shifts"])),
         }
 
     def moderate(self) -> dict[str, int]:
         """Random parameters whose outputs are seldom clamped, together with :meth:`reach`."""
         chance = self.unit.chance
-        code = chance.randrange(4)
+        code = chance.randrange(len(self.unit.told["shifts"]))
         step = 1 << self.unit.told["shifts"][code]
         bound = min(100 * step, (1 << self.widths["offset"] - 2) - 1)
         return {
@@ -58,8 +58,15 @@ class _Stimulus:
         return {
             "multiplier": chance.getrandbits(self.widths["multiplier"]),
             "offset": chance.getrandbits(self.widths["offset"] - 1),
-            "shift_code": chance.randrange(4),
+            "shift_code": chance.randrange(len(self.unit.told["shifts"])),
         }
+
+    def beginning(self, parameters: dict[str, int], clamp: dict[str, int]) -> dict[str, int]:
+        """Parameters whose sum lies at the beginning of a step near the pivot, or just behind it, for small accumulators."""
+        chance, told = self.unit.chance, self.unit.told
+        height = chance.randint(clamp["pivot"] - 2, clamp["pivot"] + 2) << told["shifts"][parameters["shift_code"]]
+        height += (1 << told["nudge"]) + chance.choice([-2, -1, 0, 1]) if chance.random() < 0.7 else chance.randint(-1, 1)
+        return parameters | {"multiplier": chance.randint(0, 1), "offset": height}
 
     def put(self, valid: int, reach: int = 0, **values: int) -> None:
         """One cycle; an accumulator without valid is garbage."""
@@ -71,12 +78,15 @@ class _Stimulus:
     def layer(self, low: int, high: int, groups: int, idle: float) -> None:
         """Output groups with the same clamp."""
         told, chance = self.unit.told, self.unit.chance
-        clamp = {"low": low, "high": high}
+        clamp = {"low": low, "high": high, "pivot": chance.choice([-128, 127, extreme(chance, -128, 127)])}
         for _ in range(groups):
             moderate = chance.random() < 0.5
             parameters = self.moderate() if moderate else self.parameters()
+            near = chance.random() < 0.3
+            if near:
+                parameters = self.beginning(parameters, clamp)
             for _ in range(chance.randint(1, 8)):
-                self.put(1, self.reach(parameters) if moderate else 0, **parameters, **clamp)
+                self.put(1, 2 if near else self.reach(parameters) if moderate else 0, **parameters, **clamp)
                 self.expected[-1] = int(
                     requantizer(
                         np.array([self.entries[-1]["accumulator"]]),
@@ -85,6 +95,8 @@ class _Stimulus:
                         np.array([told["shifts"][parameters["shift_code"]]]),
                         low,
                         high,
+                        clamp["pivot"] if told["nudge"] else -128,
+                        told["nudge"],
                     )[0]
                 )
                 pause = told["interval"] - 1

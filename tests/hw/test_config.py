@@ -17,7 +17,7 @@ RANGES: dict[str, tuple[int, int]] = {
     "p": (1, 64), "m": (1, 64), "n": (1, 64), "depth": (1, 64), "feature_depth": (2, 65536), "weight_depth": (2, 65536),
     "program_depth": (4, 4096), "tap_depth": (2, 4096), "extent_width": (3, 12), "group_width": (1, 12),
     "accumulator_width": (12, 32), "multiplier_width": (8, 34), "requantizer_digit": (0, 8),
-    "multiplier_latency": (2, 3),
+    "nudge": (0, 34), "multiplier_latency": (2, 3),
 }  # fmt: skip
 
 CHANGED: dict[str, Any] = {
@@ -43,10 +43,10 @@ def test_ranges(name: str) -> None:
 
 @pytest.mark.parametrize(
     "shifts",
-    [(1, 2, 3), (1, 2, 3, 4, 5), [1, 2, 3, 4], (4, 3, 2, 1), (1, 1, 2, 3), (0, 1, 2, 3), (1, 2, 3, 49), (1, 2, 3, 4.0)],
+    [(), (1, 2, 3, 4, 5, 6, 7, 8, 9), [1, 2, 3, 4], (4, 3, 2, 1), (1, 1, 2, 3), (0, 1, 2, 3), (1, 2, 3, 49), (1, 2, 3, 4.0)],
 )
 def test_shifts(shifts: Any) -> None:
-    with pytest.raises(UserError, match="shifts must be four different ascending integers from 1 to 48, not [\\[(]"):
+    with pytest.raises(UserError, match="shifts must be one to eight different ascending integers from 1 to 48, not [\\[(]"):
         replace(BASE, shifts=shifts)
 
 

@@ -12,16 +12,16 @@ from macaw.hw.config import EngineConfig
 from macaw.hw.output.output_stage import OutputStage
 from macaw.sim.bench.gallery import run_gallery
 
-_SHAPES = [(1, 1, 0, 24, 27), (5, 3, 0, 24, 27), (13, 2, 4, 24, 27), (4, 1, 1, 12, 8)]
+_SHAPES = [(1, 1, 0, 24, 27, 0), (5, 3, 0, 24, 27, 26), (13, 2, 4, 24, 27, 0), (4, 1, 1, 12, 8, 8)]
 
 
 @pytest.mark.parametrize("simulator", ["verilator"])
 def test_bench(tmp_path: Path, simulator: str) -> None:
     units = []
-    for m, n, digit, accumulator, multiplier in _SHAPES:
+    for m, n, digit, accumulator, multiplier, nudge in _SHAPES:
         config = EngineConfig(
             p=1, m=m, n=n, requantizer_digit=digit, accumulator_width=accumulator, multiplier_width=multiplier,
-            shifts=(9, 18, 27, 36),
+            shifts=(9, 18, 27, 36), nudge=nudge,
         )  # fmt: skip
         stage = OutputStage(config)
         assert stage.latency == stage.gap + 2
@@ -29,6 +29,7 @@ def test_bench(tmp_path: Path, simulator: str) -> None:
             "m": m, "n": n, "accumulator_width": accumulator, "multiplier_width": multiplier,
             "offset_width": config.offset_width, "rows": config.parameter_words, "shifts": config.shifts,
             "interval": config.pixel_interval, "gap": stage.gap, "latency": stage.latency, "low": -100, "high": 127,
+            "pivot": 20 if nudge else -128, "nudge": nudge,
         }  # fmt: skip
         units.append((stage, told))
     assert run_gallery("output_stage", units, tmp_path, simulator=simulator) == 4
