@@ -134,6 +134,9 @@ class Concat(Node):
 class HostStep:
     """Something the host driver does with the outputs: "dequantize", "softmax", "argmax" (with ``axis`` -1).
 
+    "sigmoid" and "requantize" (QuantizeLinear to int8 with ``scale`` and ``zero_point``, then DequantizeLinear) take and give
+    real numbers, as "softmax" does.
+
     "softmax_int8" and "logistic_int8": TensorFlow Lite Micro's integer kernels from int8 to int8, of the tensor with
     ``scale`` (and zero point ``zero_point``) to scale 1/256 and zero point -128 (sim/golden/host_kernels.py).
     """

@@ -13,6 +13,7 @@ from onnx import TensorProto
 
 from .graph import Graph, Tensor
 from .onnx_model import OnnxModel, OnnxNode
+from .onnx_numerics import Quantization
 from .onnx_values import Constant, Hosted, Integers, Reals, Unknown, Value
 from .problem import Problem, Refusal
 
@@ -22,10 +23,10 @@ __all__ = [
     "Handler",
     "OUTPUT_QUANTIZATION",
     "Skipped",
+    "dense",
     "input_elements",
     "map_elements",
     "map_shape",
-    "stated_zero_point",
 ]
 
 ACTIVATION_TYPES = {TensorProto.UINT8: True, TensorProto.INT8: False}
@@ -36,6 +37,11 @@ OUTPUT_QUANTIZATION = {
     "QGemm": (7, 8),
     "QLinearAveragePool": (3, 4),
     "QLinearGlobalAveragePool": (3, 4),
+    "QLinearAdd": (6, 7),
+    "QLinearMul": (6, 7),
+    "QLinearConcat": (0, 1),
+    "QLinearSoftmax": (3, 4),
+    "QLinearSigmoid": (3, 4),
 }
 """Where an operator that makes a quantized map has the scale and zero point of its output."""
 
@@ -57,7 +63,7 @@ class GraphBuilder:
         self.result = Graph(name=model.name, source=model.source)
         self.claimed: set[str] = set()
         self.problems: list[Problem] = []
-        self.quantized_inputs: dict[tuple[float, int, bool, bytes], str] = {}
+        self.quantized_inputs: dict[tuple[Quantization, bytes], str] = {}
 
     def value(self, node: OnnxNode, index: int) -> Value:
         """What an input of the node stands for."""
@@ -76,8 +82,8 @@ class GraphBuilder:
             raise Refusal(f"{what} must be a constant", "make it an initializer of the model")
         return value.array
 
-    def quantization(self, node: OnnxNode, scale_index: int, zero_index: int) -> tuple[float, int, bool]:
-        """Scale, zero point in the int8 domain and signedness of an activation."""
+    def quantization(self, node: OnnxNode, scale_index: int, zero_index: int) -> Quantization:
+        """The quantization of an activation that a node states."""
         scale = self.constant(node, scale_index, "the scale")
         if scale.size != 1:
             raise Refusal("activations must have one scale for the whole tensor", "quantize activations per tensor")
@@ -107,54 +113,62 @@ class GraphBuilder:
                 f"activations are {name}, only uint8 and int8 are supported", "quantize activations to 8 bits"
             )
         unsigned = ACTIVATION_TYPES[element]
-        return value, integer - 128 if unsigned else integer, unsigned
+        return Quantization(value, integer - 128 if unsigned else integer, unsigned)
 
-    def output_quantization(self, node: OnnxNode) -> tuple[float, int, bool]:
-        """Scale, zero point and signedness of the output of one of OUTPUT_QUANTIZATION's operators."""
+    def output_quantization(self, node: OnnxNode) -> Quantization:
+        """The quantization of the output of one of OUTPUT_QUANTIZATION's operators."""
         return self.quantization(node, *OUTPUT_QUANTIZATION[node.operator])
+
+    def stays_signed(self, name: str) -> bool:
+        """Whether ONNX Runtime's kernels keep this int8 result of QuantizeLinear (see ``Reals.signed``)."""
+        maker = next((node.operator for node in self.model.nodes if name in node.outputs), "")
+        if maker != "QuantizeLinear":
+            return True
+        readers = [node for node in self.model.nodes if name in node.inputs]
+        single = self.model.uses[name] == 1 and len(readers) == 1 and readers[0].operator == "DequantizeLinear"
+        return not single or self.model.uses[readers[0].outputs[0]] != 1
 
     def integers(self, node: OnnxNode, index: int, scale_index: int, zero_index: int) -> Integers:
         """A quantized input whose scale and zero point the node states; they must be those of its producer."""
         value = self.value(node, index)
         if not isinstance(value, Integers):
             raise Refusal("its input is not a quantized map", "feed it uint8 or int8 activations")
-        scale, zero_point, unsigned = self.quantization(node, scale_index, zero_index)
+        stated = self.quantization(node, scale_index, zero_index)
         tensor = self.result.tensors[value.tensor]
         if math.isnan(tensor.scale):
             # An integer input, maybe behind max pools: its first reader tells the quantization.
             for name, other in self.result.tensors.items():
                 if math.isnan(other.scale):
-                    self.result.tensors[name] = replace(other, scale=scale, zero_point=zero_point)
-            tensor = self.result.tensors[value.tensor]
-        if (scale, zero_point, unsigned) != (tensor.scale, tensor.zero_point, tensor.unsigned):
+                    self.result.tensors[name] = replace(other, scale=stated.scale, zero_point=stated.zero_point)
+        written = self.quantization_of(value.tensor)
+        if stated != written:
             raise Refusal(
-                f"it reads {node.input(index)!r} with scale {scale:g} and zero point {stated_zero_point(zero_point, unsigned)}, but "
-                f"that was written with {tensor.scale:g} and {stated_zero_point(tensor.zero_point, tensor.unsigned)}",
+                f"it reads {node.input(index)!r} with scale {stated.scale:g} and zero point {stated.stated_zero_point}, but that "
+                f"was written with {written.scale:g} and {written.stated_zero_point}",
                 "use the same scale and zero point on both sides",
             )
         return value
 
-    def new_input(self, name: str, source: NDArray[np.int64], scale: float, zero_point: int, unsigned: bool) -> None:
+    def new_input(self, name: str, source: NDArray[np.int64], quantization: Quantization) -> None:
         """The graph's input map, in the order of the source model until a layer asks for another."""
         self.result.input = name
         self.result.input_order = source.ravel()
-        self.add_tensor(name, (1, 1, source.size), source.shape, scale, zero_point, unsigned)
+        self.add_tensor(name, (1, 1, source.size), source.shape, quantization)
 
     def add_tensor(
         self,
         name: str,
         shape: tuple[int, int, int],
         reference_shape: tuple[int, ...],
-        scale: float,
-        zero_point: int,
-        unsigned: bool,
+        quantization: Quantization,
     ) -> None:
+        """A tensor of the graph that the source model has, too."""
         self.result.tensors[name] = Tensor(
             name=name,
             shape=shape,
-            scale=scale,
-            zero_point=zero_point,
-            unsigned=unsigned,
+            scale=quantization.scale,
+            zero_point=quantization.zero_point,
+            unsigned=quantization.unsigned,
             reference=name,
             reference_shape=reference_shape,
         )
@@ -164,12 +178,16 @@ class GraphBuilder:
         name: str,
         shape: tuple[int, int, int],
         elements: NDArray[np.int64],
-        scale: float,
-        zero_point: int,
-        unsigned: bool,
+        quantization: Quantization,
     ) -> Integers:
-        self.add_tensor(name, shape, elements.shape, scale, zero_point, unsigned)
+        """The result of a node of the graph."""
+        self.add_tensor(name, shape, elements.shape, quantization)
         return Integers(name, elements, self.model.uses[name] == 1)
+
+    def quantization_of(self, tensor: str) -> Quantization:
+        """The quantization of a map of the graph."""
+        known = self.result.tensors[tensor]
+        return Quantization(known.scale, known.zero_point, known.unsigned)
 
     def tensor_scale(self, tensor: str) -> np.float32:
         return np.float32(self.result.tensors[tensor].scale)
@@ -181,7 +199,7 @@ class GraphBuilder:
                 f"its input has shape {'x'.join(map(str, elements.shape))}, not 1 x channels x height x width",
                 "use one- or two-dimensional maps and batch 1",
             )
-        order = np.moveaxis(elements[0], 0, -1)
+        order = np.moveaxis(dense(elements)[0], 0, -1)
         shape = (1, *order.shape) if order.ndim == 2 else order.shape
         flat = order.ravel()
         known = self.result.tensors[tensor]
@@ -211,9 +229,13 @@ Handler = Callable[[GraphBuilder, OnnxNode], Value]
 """Turns one node into the value of its first output."""
 
 
-def stated_zero_point(zero_point: int, unsigned: bool) -> int:
-    """A zero point as the source model writes it."""
-    return zero_point + 128 if unsigned else zero_point
+def dense(elements: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Places of the elements of a map that a node reads as it is; refuses padding."""
+    if elements.size and elements.min() < 0:
+        raise Refusal(
+            "its input is padded by a Pad that no convolution can take over", "let a convolution read the padded map"
+        )
+    return elements
 
 
 def input_elements(elements: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -29,7 +29,7 @@ def scaled_constant(array: NDArray[Any], scale: NDArray[Any], zero_point: NDArra
     axis += array.ndim if axis < 0 else 0
     if scale.size == 1 and zero_point.size == 1:
         integers = array.astype(np.int64) - int(zero_point.reshape(()))
-        return ScaledConstant(integers, scale.reshape(()), axis)
+        return ScaledConstant(integers, scale.reshape(()), axis, unsigned=array.dtype == np.uint8)
     if not 0 <= axis < array.ndim or scale.shape != (array.shape[axis],) or zero_point.size not in (1, scale.size):
         raise Refusal(
             f"{scale.size} scales and {zero_point.size} zero points do not belong to axis {axis} of a constant of shape "

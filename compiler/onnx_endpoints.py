@@ -9,15 +9,16 @@ import numpy as np
 from onnx import TensorProto
 
 from .graph import HostStep
-from .onnx_builder import ACTIVATION_TYPES, GraphBuilder, input_elements
+from .onnx_builder import ACTIVATION_TYPES, GraphBuilder, dense, input_elements
+from .onnx_numerics import Quantization
 from .onnx_values import Hosted, Integers, Reals, Source, Unknown
-from .problem import Problem
+from .problem import Problem, Refusal
 
 __all__ = ["give_output", "take_input"]
 
 
 def take_input(build: GraphBuilder) -> None:
-    """The network\'s one input, or a problem."""
+    """The network's one input, or a problem."""
     model = build.model
     if len(model.inputs) != 1:
         names = ", ".join(model.inputs) or "none"
@@ -47,7 +48,7 @@ def take_input(build: GraphBuilder) -> None:
     if kind.element == TensorProto.FLOAT:
         build.values[name] = Source(elements)
     elif kind.element in ACTIVATION_TYPES:
-        build.new_input(name, elements, math.nan, 0, ACTIVATION_TYPES[kind.element])
+        build.new_input(name, elements, Quantization(math.nan, 0, ACTIVATION_TYPES[kind.element]))
         build.values[name] = Integers(name, input_elements(elements))
     else:
         rule = f"input {name!r} is {kind.element_name}, only float32, uint8 and int8 are supported"
@@ -55,7 +56,7 @@ def take_input(build: GraphBuilder) -> None:
 
 
 def give_output(build: GraphBuilder) -> None:
-    """The network\'s one output and the host\'s steps behind it, or a problem."""
+    """The network's one output and the host's steps behind it, or a problem."""
     model = build.model
     if len(model.outputs) != 1:
         rule = f"it has {len(model.outputs)} outputs ({', '.join(model.outputs)}), exactly one is supported"
@@ -69,6 +70,10 @@ def give_output(build: GraphBuilder) -> None:
         return
     steps: tuple[HostStep, ...] = ()
     unbounded = isinstance(value, Reals) and value.minimum == -math.inf and value.maximum == math.inf
+    if isinstance(value, Hosted) and value.quantization is not None:
+        rule = f"output {name!r} is a quantized result of {value.steps[-2].kind}, which the host computes in float32"
+        build.problems.append(Problem("", "", str(model.type(name)), rule, "end the model with DequantizeLinear"))
+        return
     if isinstance(value, Hosted):
         steps = value.steps
     elif isinstance(value, Reals) and unbounded:
@@ -86,6 +91,10 @@ def give_output(build: GraphBuilder) -> None:
         if math.isnan(tensor.scale):
             result.tensors[key] = replace(tensor, scale=1.0)
     result.output, result.output_name = value.tensor, name
-    result.output_order = value.elements.ravel()
+    try:
+        result.output_order = dense(value.elements).ravel()
+    except Refusal as refusal:
+        build.problems.append(Problem("", "", str(model.type(name)), refusal.rule, refusal.remedy))
+        return
     result.output_shape = model.type(name).static or value.elements.shape
     result.host_steps = list(steps)

@@ -1,23 +1,67 @@
-"""What the host computes behind the last layer: Softmax, ArgMax."""
+"""What the host computes behind the last layer: Softmax, Sigmoid, ArgMax, in QDQ and in QLinear form."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .graph import HostStep
-from .onnx_builder import GraphBuilder, Handler
+from .onnx_builder import GraphBuilder, Handler, dense
 from .onnx_constants import QUANTIZE_REMEDY
 from .onnx_model import OnnxNode
+from .onnx_numerics import Quantization
 from .onnx_values import Hosted, Integers, Reals, Value
 from .problem import Refusal
 
-__all__ = ["HOST_STEPS"]
+__all__ = ["HOST_STEPS", "dequantize_on_host", "quantize_on_host"]
 
-_AFTER_HOST = {"Identity", "Dropout", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "ArgMax", "QuantizeLinear"}
+AFTER_HOST = {
+    "Identity", "Dropout", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "ArgMax", "QuantizeLinear", "DequantizeLinear",
+}  # fmt: skip
+"""Operators that may follow a result of the host."""
+
+
+def quantize_on_host(value: Hosted, name: str, quantization: Quantization) -> Hosted:
+    """QuantizeLinear and DequantizeLinear of a result of the host: one step, complete when the latter has been seen."""
+    if value.steps[-1].kind == "argmax" or value.quantization is not None:
+        raise Refusal("it quantizes a result of the host that is not real", "remove it")
+    step = HostStep(kind="requantize", name=name, scale=quantization.scale, zero_point=quantization.zero_point)
+    return replace(value, steps=(*value.steps, step), quantization=quantization)
+
+
+def dequantize_on_host(value: Hosted, quantization: Quantization) -> Hosted:
+    """The second half of :func:`quantize_on_host`."""
+    if value.quantization != quantization:
+        raise Refusal(
+            "its scale or zero point is not that of the QuantizeLinear in front of it", "use the same in both"
+        )
+    return replace(value, quantization=None)
+
+
+def _sigmoid(build: GraphBuilder, node: OnnxNode) -> Value:
+    value = build.value(node, 0)
+    if not isinstance(value, Reals) or value.minimum > -math.inf or value.maximum < math.inf:
+        raise Refusal("its input is not the dequantized output of a layer", QUANTIZE_REMEDY)
+    _check_last(build, node)
+    steps = (HostStep(kind="dequantize", name=node.input(0)), HostStep(kind="sigmoid", name=node.name))
+    return Hosted(value.tensor, dense(value.elements), steps)
+
+
+def _qlinear(build: GraphBuilder, node: OnnxNode) -> Value:
+    value = build.integers(node, 0, 1, 2)
+    _check_last(build, node)
+    kind = "sigmoid"
+    if node.operator == "QLinearSoftmax":
+        kind = "softmax"
+        _check_classes(build, node, value.elements, int(node.attributes.get("axis", -1)))
+    steps = (HostStep(kind="dequantize", name=node.input(0)), HostStep(kind=kind, name=node.name))
+    return quantize_on_host(
+        Hosted(value.tensor, dense(value.elements), steps), node.name, build.output_quantization(node)
+    )
 
 
 def _softmax(build: GraphBuilder, node: OnnxNode) -> Value:
@@ -54,7 +98,11 @@ def _check_classes(build: GraphBuilder, node: OnnxNode, elements: NDArray[np.int
             f"it works along axis {axis} of {'x'.join(map(str, shape))}, not on one vector",
             "only a final vector of classes is supported",
         )
-    if any(build.model.nodes[i].operator not in _AFTER_HOST for i in _consumers(build, node.outputs[0])):
+    _check_last(build, node)
+
+
+def _check_last(build: GraphBuilder, node: OnnxNode) -> None:
+    if any(build.model.nodes[i].operator not in AFTER_HOST for i in _consumers(build, node.outputs[0])):
         raise Refusal("layers follow it", "only a final Softmax or ArgMax is supported; the host computes it")
 
 
@@ -64,6 +112,9 @@ def _consumers(build: GraphBuilder, name: str) -> Iterable[int]:
 
 HOST_STEPS: dict[tuple[str, str], Handler] = {
     ("", "Softmax"): _softmax,
+    ("", "Sigmoid"): _sigmoid,
+    ("com.microsoft", "QLinearSoftmax"): _qlinear,
+    ("com.microsoft", "QLinearSigmoid"): _qlinear,
     ("", "ArgMax"): _argmax,
 }
 """Handlers by domain and operator."""

@@ -10,6 +10,7 @@ from .onnx_constants import QUANTIZE_REMEDY
 from .onnx_elementwise import ELEMENTWISE
 from .onnx_endpoints import give_output, take_input
 from .onnx_host_steps import HOST_STEPS
+from .onnx_joins import JOINS
 from .onnx_linear import LINEAR
 from .onnx_model import OnnxNode, load_onnx
 from .onnx_movement import MOVEMENT
@@ -25,22 +26,25 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     **LINEAR,
     **POOLS,
     **ELEMENTWISE,
+    **JOINS,
     **MOVEMENT,
     **HOST_STEPS,
 }
 QUANTIZED_OPERATORS = {"QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "QGemm"}
 LEAVE_OUT = "leave it out of the accelerated part of the model"
+ACTIVATION = ("this activation function is not supported", "use Relu or Clip (ReLU6) and train again")
 REFUSED = {
-    "QLinearAdd": ("element-wise addition is not supported yet", LEAVE_OUT),
-    "Concat": ("concatenation is not supported yet", LEAVE_OUT),
-    "QLinearConcat": ("concatenation is not supported yet", LEAVE_OUT),
     "ConvTranspose": ("transposed convolution is not supported yet", LEAVE_OUT),
-    "Mul": ("element-wise multiplication is not supported yet", LEAVE_OUT),
-    "QLinearMul": ("element-wise multiplication is not supported yet", LEAVE_OUT),
     "BatchNormalization": (
         "batch normalization is not quantized",
-        "fold it into the convolution with quant_pre_process",
+        "fold it into the convolution with quant_pre_process before quantization",
     ),
+    **dict.fromkeys(
+        ("LeakyRelu", "PRelu", "Elu", "Selu", "Tanh", "HardSigmoid", "HardSwish", "Gelu", "Softplus", "Erf"), ACTIVATION
+    ),
+    **dict.fromkeys(("QLinearLeakyRelu",), ACTIVATION),
+    **dict.fromkeys(("Split", "Slice", "Gather"), ("it takes a part of a map", "split the model there")),
+    **dict.fromkeys(("Resize", "Upsample"), ("maps cannot be enlarged", LEAVE_OUT)),
     "DynamicQuantizeLinear": ("dynamic quantization is not supported", QUANTIZE_REMEDY),
     "ConvInteger": ("dynamic quantization is not supported", QUANTIZE_REMEDY),
     "MatMulInteger": ("dynamic quantization is not supported", QUANTIZE_REMEDY),
@@ -101,7 +105,7 @@ def _placeholder(build: GraphBuilder, node: OnnxNode) -> Value:
     if shape is None or shape[:1] != (1,) or not 2 <= len(shape) <= 4 or 0 in shape:
         return Unknown()
     try:
-        scale, zero_point, unsigned = build.output_quantization(node)
+        quantization = build.output_quantization(node)
     except (Refusal, Skipped):
         return Unknown()
-    return build.new_map(node.outputs[0], map_shape(shape), map_elements(shape), scale, zero_point, unsigned)
+    return build.new_map(node.outputs[0], map_shape(shape), map_elements(shape), quantization)

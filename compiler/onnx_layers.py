@@ -11,16 +11,17 @@ from .graph import Convolution, Deviation
 from .onnx_builder import GraphBuilder, map_elements
 from .onnx_constants import channel_scale, int8_weights
 from .onnx_model import OnnxNode
-from .onnx_numerics import average_pool_is_exact, clip_bounds, clip_is_absorbed, product_scale
+from .onnx_numerics import Quantization, average_pool_is_exact, clip_bounds, clip_is_absorbed, product_scale
 from .onnx_values import Accumulated, Integers, Reals, ScaledConstant
-from .onnx_window import window
+from .onnx_window import padded, window, without_margins
 from .problem import Refusal
-from .requantization import FloatRequantization
+from .requantization import FloatRequantization, TableRequantization
 from .window import Window
 
-__all__ = ["accumulated", "convolution", "finish_layer", "fully_connected"]
+__all__ = ["SIGNED_REASON", "accumulated", "convolution", "elementwise_layer", "finish_layer", "fully_connected"]
 
 INT32_MAX = 2**31 - 1
+SIGNED_REASON = "which ONNX Runtime fuses only with the session option session.qdqisint8allowed=1"
 
 
 def convolution(
@@ -37,7 +38,8 @@ def convolution(
         raise Refusal(
             f"its weights have {weights.integers.ndim} dimensions", "only one- and two-dimensional convolutions"
         )
-    height, width, channels = build.as_map(value.tensor, value.elements)
+    elements, margins = without_margins(value.elements)
+    height, width, channels = build.as_map(value.tensor, elements)
     spatial = value.elements.ndim - 2
     if weights.integers.ndim != value.elements.ndim:
         raise Refusal("its weights do not have the dimensions of its input", "correct the model")
@@ -45,7 +47,8 @@ def convolution(
     stated = tuple(int(extent) for extent in node.attributes.get("kernel_shape", kernel))
     if stated != kernel:
         raise Refusal(f"kernel_shape {stated} is not that of its weights, {kernel}", "correct the model")
-    frame = window(node.attributes, kernel, (height, width)[2 - spatial :])
+    extents = (height + margins[0] + margins[2], width + margins[1] + margins[3])
+    frame = padded(window(node.attributes, kernel, extents[2 - spatial :]), margins)
     groups = int(node.attributes.get("group", 1))
     outputs, inputs = (int(extent) for extent in weights.integers.shape[:2])
     if groups < 1 or inputs * groups != channels or outputs % groups:
@@ -150,22 +153,18 @@ def accumulated(
     )
 
 
-def finish_layer(
-    build: GraphBuilder, total: Accumulated, node: OnnxNode, scale: float, zero_point: int, unsigned: bool
-) -> Integers:
+def finish_layer(build: GraphBuilder, total: Accumulated, node: OnnxNode, quantization: Quantization) -> Integers:
     """Close a layer: its sums get an output quantization."""
     name = node.outputs[0]
+    scale, zero_point, unsigned = quantization.scale, quantization.zero_point, quantization.unsigned
     y_scale = np.float32(scale)
     reasons = list(total.reasons)
     low, high = clip_bounds(total.minimum, total.maximum, scale, zero_point)
     if not clip_is_absorbed(total.minimum, total.maximum, scale, zero_point):
         reasons.append("its Relu or Clip is not implied by the output's range, so ONNX Runtime computes it in float32")
     source = build.result.tensors[total.tensor]
-    if node.operator == "QuantizeLinear" and not unsigned and name in build.model.outputs:
-        reasons.append(
-            "its int8 output is the model's output, which ONNX Runtime fuses only with the session option "
-            "session.qdqisint8allowed=1"
-        )
+    if node.operator == "QuantizeLinear" and not unsigned and build.stays_signed(name):
+        reasons.append(f"its int8 output is read more than once or not at all, {SIGNED_REASON}")
     elif source.unsigned != unsigned:
         reasons.append("its input and output have different types (uint8, int8)")
     if total.pool_count:
@@ -197,4 +196,46 @@ def finish_layer(
         groups=total.groups,
     )
     build.result.nodes.append(layer)
-    return build.new_map(name, total.shape, total.elements, scale, zero_point, unsigned)
+    return build.new_map(name, total.shape, total.elements, quantization)
+
+
+def elementwise_layer(
+    build: GraphBuilder,
+    name: str,
+    operator: str,
+    tensor: str,
+    output: str,
+    steps: NDArray[np.int64],
+    factor: NDArray[np.float64],
+    quantization: Quantization,
+    bounds: tuple[int, int],
+) -> None:
+    """A monotone function of each element as a depthwise convolution with a kernel of 1 x 1; the caller adds ``output``.
+
+    ``steps[c, x + 128]`` is the output for the element x, without zero point and clamp to ``bounds``; ``factor`` its slope in
+    output steps for each channel, negative where the function falls.
+    """
+    source = build.result.tensors[tensor]
+    channels = source.shape[2]
+    weights = np.where(factor < 0, -1, 1).astype(np.int8)
+    sums = np.arange(-255, 256)
+    place = np.clip(sums * weights[:, None].astype(np.int64) + source.zero_point, -128, 127) + 128
+    build.result.nodes.append(
+        Convolution(
+            name=name,
+            operator=operator,
+            input=tensor,
+            output=output,
+            weights=weights.reshape(channels, 1, 1, 1),
+            bias=np.zeros(channels, np.int64),
+            requantization=TableRequantization(
+                table=np.take_along_axis(steps, place, 1),
+                first=-255,
+                factor=np.abs(factor),
+                zero_point=quantization.zero_point,
+                low=bounds[0],
+                high=bounds[1],
+            ),
+            groups=channels,
+        )
+    )

@@ -15,7 +15,7 @@ from .onnx_quantization import dequantized_map, dequantized_weights
 from .onnx_values import Accumulated, Constant, Reals, ScaledConstant, Value
 from .problem import Refusal
 
-__all__ = ["LINEAR"]
+__all__ = ["LINEAR", "add_bias"]
 
 
 def _conv(build: GraphBuilder, node: OnnxNode) -> Value:
@@ -47,13 +47,14 @@ def _matmul(build: GraphBuilder, node: OnnxNode) -> Value:
     return fully_connected(build, node, activations, matrix, scale, bias, False, input_reasons + weight_reasons)
 
 
-def _add_bias(build: GraphBuilder, node: OnnxNode) -> Value:
+def add_bias(build: GraphBuilder, node: OnnxNode) -> Value:
+    """Add of a constant to the sums of a layer: its bias."""
     values = [build.value(node, 0), build.value(node, 1)]
     sums = [value for value in values if isinstance(value, Accumulated)]
     constants = [value for value in values if isinstance(value, Constant | ScaledConstant)]
     if len(sums) != 1 or len(constants) != 1 or sums[0].biased or sums[0].pool_count:
         raise Refusal(
-            "element-wise addition is not supported yet",
+            "it adds a constant to sums that have a bias already, or to an average",
             "only the bias of a MatMul can be added (quant_pre_process fuses MatMul and Add to Gemm)",
         )
     total = sums[0]
@@ -69,14 +70,14 @@ def _qlinear_conv(build: GraphBuilder, node: OnnxNode) -> Value:
     weights = _stated_weights(build, node, 3, 4, 5, 0)
     bias = _stated_bias(build, node, 8, weights.integers.shape[0])
     total = convolution(build, node, value, weights, bias, True)
-    return finish_layer(build, total, node, *build.output_quantization(node))
+    return finish_layer(build, total, node, build.output_quantization(node))
 
 
 def _qlinear_matmul(build: GraphBuilder, node: OnnxNode) -> Value:
     value = build.integers(node, 0, 1, 2)
     matrix, scale = weight_matrix(_stated_weights(build, node, 3, 4, 5, 1), False)
     total = fully_connected(build, node, value, matrix, scale, np.zeros(matrix.shape[1], np.int64), True)
-    return finish_layer(build, total, node, *build.output_quantization(node))
+    return finish_layer(build, total, node, build.output_quantization(node))
 
 
 def _qgemm(build: GraphBuilder, node: OnnxNode) -> Value:
@@ -88,7 +89,7 @@ def _qgemm(build: GraphBuilder, node: OnnxNode) -> Value:
     if not node.input(7):
         raise Refusal("its output is float32", "give it an output scale and zero point")
     total = fully_connected(build, node, value, matrix, scale, bias, True)
-    return finish_layer(build, total, node, *build.output_quantization(node))
+    return finish_layer(build, total, node, build.output_quantization(node))
 
 
 def _bias(
@@ -136,7 +137,6 @@ LINEAR: dict[tuple[str, str], Handler] = {
     ("", "Conv"): _conv,
     ("", "Gemm"): _gemm,
     ("", "MatMul"): _matmul,
-    ("", "Add"): _add_bias,
     ("", "QLinearConv"): _qlinear_conv,
     ("", "QLinearMatMul"): _qlinear_matmul,
     ("com.microsoft", "QGemm"): _qgemm,

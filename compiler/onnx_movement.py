@@ -1,4 +1,4 @@
-"""Operators that move data and compute nothing: Reshape and its like, Transpose, Identity."""
+"""Operators that move data and compute nothing: Reshape and its like, Transpose, Identity, Pad."""
 
 from __future__ import annotations
 
@@ -7,11 +7,23 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from .onnx_builder import GraphBuilder, Handler
+from .onnx_builder import GraphBuilder, Handler, dense
 from .onnx_model import OnnxNode
-from .onnx_values import Accumulated, Constant, Hosted, Integers, Reals, ScaledConstant, Source, Unknown, Value
+from .onnx_values import (
+    Accumulated,
+    Constant,
+    Hosted,
+    Integers,
+    Reals,
+    ScaledConstant,
+    Source,
+    Unknown,
+    Unquantized,
+    Value,
+)
 from .problem import Refusal
 
 __all__ = ["MOVEMENT"]
@@ -82,6 +94,8 @@ def _moved(build: GraphBuilder, node: OnnxNode, value: Value, move: Callable[[ND
     if isinstance(value, Reals):
         exclusive = value.exclusive and build.model.uses[node.outputs[0]] == 1
         return replace(value, elements=move(value.elements), direct=False, exclusive=exclusive)
+    if isinstance(value, Unquantized):
+        return replace(value, elements=move(value.elements), direct=False)
     if isinstance(value, Integers):
         exclusive = value.exclusive and build.model.uses[node.outputs[0]] == 1
         return replace(value, elements=move(value.elements), exclusive=exclusive)
@@ -92,6 +106,49 @@ def _moved(build: GraphBuilder, node: OnnxNode, value: Value, move: Callable[[ND
     return Source(move(value.elements))
 
 
+def _pad(build: GraphBuilder, node: OnnxNode) -> Value:
+    """Padding that the convolution behind it takes over: only zeros, which are the zero point."""
+    mode = node.attributes.get("mode", b"constant")
+    if (mode.decode() if isinstance(mode, bytes) else mode) != "constant":
+        raise Refusal(f"mode={mode!r} is not supported", "pad with zeros")
+    value = build.value(node, 0)
+    if not isinstance(value, Integers | Reals) or value.elements.ndim not in (3, 4):
+        raise Refusal("its input is not a quantized map", "let it pad a map in front of a convolution")
+    pads = node.attributes["pads"] if "pads" in node.attributes else build.constant(node, 1, "the padding").ravel()
+    rank = value.elements.ndim
+    axes = build.constant(node, 3, "the axes").ravel() if node.input(3) else np.arange(rank)
+    if len(pads) != 2 * len(axes):
+        raise Refusal(f"pads has {len(pads)} numbers for {len(axes)} dimensions", "correct the model")
+    width = [(0, 0)] * rank
+    for index, axis in enumerate(axes):
+        width[int(axis)] = (int(pads[index]), int(pads[index + len(axes)]))
+    if any(width[0] + width[1]):
+        raise Refusal("it pads batch or channels", "pad rows and columns only")
+    if min(map(min, width)) < 0 or max(map(max, width)) >= max(value.elements.shape[2:]):
+        raise Refusal("it crops, or pads by more than the map", "use a padding smaller than the kernel behind it")
+    stated = node.attributes.get("value", 0.0)
+    if node.input(2):
+        filler = build.value(node, 2)
+        if isinstance(filler, ScaledConstant):
+            filler = Constant(filler.integers * filler.scale)
+        if not isinstance(filler, Constant) or filler.array.size != 1:
+            raise Refusal("its value must be one constant", "pad with zeros")
+        stated = filler.array.reshape(()).item()
+    tensor = build.result.tensors[value.tensor]
+    zero = 0.0
+    if isinstance(value, Integers):
+        zero = build.quantization_of(value.tensor).stated_zero_point
+        if math.isnan(tensor.scale):
+            raise Refusal("it pads integers whose zero point is not known", "quantize the input in the model")
+    if stated != zero:
+        raise Refusal(f"it pads with {stated:g}, not with the zero point, {zero:g}", "pad with zeros")
+    build.as_map(value.tensor, dense(value.elements))
+    value = build.value(node, 0)
+    assert isinstance(value, Integers | Reals)
+    exclusive = value.exclusive and build.model.uses[node.outputs[0]] == 1
+    return replace(value, elements=np.pad(value.elements, width, constant_values=-1), exclusive=exclusive)
+
+
 MOVEMENT: dict[tuple[str, str], Handler] = {
     ("", "Flatten"): _move,
     ("", "Reshape"): _move,
@@ -100,5 +157,6 @@ MOVEMENT: dict[tuple[str, str], Handler] = {
     ("", "Transpose"): _transpose,
     ("", "Identity"): _identity,
     ("", "Dropout"): _identity,
+    ("", "Pad"): _pad,
 }
 """Handlers by domain and operator."""

@@ -1,4 +1,4 @@
-"""Pooling: MaxPool, AveragePool and GlobalAveragePool, in QDQ and in QLinear form."""
+"""Pooling: MaxPool, AveragePool, GlobalAveragePool and ReduceMean over a map, in QDQ and in QLinear form."""
 
 from __future__ import annotations
 
@@ -38,7 +38,6 @@ def _max_pool(build: GraphBuilder, node: OnnxNode) -> Value:
     kernel = tuple(int(extent) for extent in node.attributes.get("kernel_shape", ()))
     frame = window(node.attributes, kernel, (height, width)[2 - spatial :])
     rows, columns = frame.output_extent(height, width)
-    source = build.result.tensors[value.tensor]
     shape = (1, channels, *(rows, columns)[2 - spatial :])
     name = _pool_reference(build, node, isinstance(value, Reals))
     build.result.nodes.append(
@@ -56,9 +55,7 @@ def _max_pool(build: GraphBuilder, node: OnnxNode) -> Value:
         name,
         (rows, columns, channels),
         map_elements(shape),
-        source.scale,
-        source.zero_point,
-        source.unsigned,
+        build.quantization_of(value.tensor),
     )
     if isinstance(value, Reals):
         return Reals(name, result.elements, build.model.uses[node.outputs[0]] == 1, direct=False)
@@ -85,16 +82,44 @@ def _global_average_pool(build: GraphBuilder, node: OnnxNode) -> Value:
     return replace(_global_average(build, node, activations), reasons=reasons)
 
 
+def _reduce_mean(build: GraphBuilder, node: OnnxNode) -> Value:
+    """The mean over rows and columns: an average pool that ONNX Runtime computes in float32."""
+    activations, _ = dequantized_map(build, node)
+    rank = activations.elements.ndim
+    if node.input(1):
+        axes = tuple(int(axis) for axis in build.constant(node, 1, "the axes").ravel())
+    else:
+        axes = tuple(int(axis) for axis in node.attributes.get("axes", ()))
+    if rank not in (3, 4) or {axis % rank for axis in axes} != set(range(2, rank)):
+        raise Refusal(
+            f"it averages over the axes {', '.join(map(str, axes)) or 'all'}",
+            "average over all rows and columns of a map",
+        )
+    total = _global_average(build, node, activations)
+    elements = total.elements
+    if not node.attributes.get("keepdims", 1):
+        elements = elements.reshape(elements.shape[:2])
+    source, channels = build.result.tensors[activations.tensor], len(total.bias)
+    count = math.prod(source.shape[:2])
+    x_scale = build.tensor_scale(activations.tensor)
+    return replace(
+        total,
+        elements=elements,
+        pool_count=count,
+        scale=lambda y_scale: np.full(channels, exact_average_scale(x_scale, y_scale, count)),
+    )
+
+
 def _qlinear_average_pool(build: GraphBuilder, node: OnnxNode) -> Value:
     _check_channels_first(node)
     total = _average(build, node, build.integers(node, 0, 1, 2))
-    return finish_layer(build, total, node, *build.output_quantization(node))
+    return finish_layer(build, total, node, build.output_quantization(node))
 
 
 def _qlinear_global_average_pool(build: GraphBuilder, node: OnnxNode) -> Value:
     _check_channels_first(node)
     total = _global_average(build, node, build.integers(node, 0, 1, 2))
-    return finish_layer(build, total, node, *build.output_quantization(node))
+    return finish_layer(build, total, node, build.output_quantization(node))
 
 
 def _average(
@@ -163,6 +188,7 @@ POOLS: dict[tuple[str, str], Handler] = {
     ("", "MaxPool"): _max_pool,
     ("", "AveragePool"): _average_pool,
     ("", "GlobalAveragePool"): _global_average_pool,
+    ("", "ReduceMean"): _reduce_mean,
     ("com.microsoft", "QLinearAveragePool"): _qlinear_average_pool,
     ("com.microsoft", "QLinearGlobalAveragePool"): _qlinear_global_average_pool,
 }

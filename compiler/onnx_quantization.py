@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .graph import Convolution
-from .onnx_builder import GraphBuilder, Handler, input_elements, stated_zero_point
+from .graph import Add, Convolution
+from .onnx_builder import GraphBuilder, Handler, input_elements
 from .onnx_constants import QUANTIZE_REMEDY, scaled_constant
-from .onnx_layers import finish_layer
+from .onnx_host_steps import dequantize_on_host, quantize_on_host
+from .onnx_layers import SIGNED_REASON, finish_layer
 from .onnx_model import OnnxNode
-from .onnx_numerics import clip_bounds
-from .onnx_values import Accumulated, Constant, Hosted, Integers, Reals, ScaledConstant, Source, Value
+from .onnx_numerics import Quantization, clip_bounds
+from .onnx_values import Accumulated, Constant, Hosted, Integers, Reals, ScaledConstant, Source, Unquantized, Value
 from .problem import Refusal
 
 __all__ = ["QUANTIZATION", "dequantized_map", "dequantized_weights"]
@@ -23,55 +24,55 @@ __all__ = ["QUANTIZATION", "dequantized_map", "dequantized_weights"]
 
 def _quantize(build: GraphBuilder, node: OnnxNode) -> Value:
     value = build.value(node, 0)
-    scale, zero_point, unsigned = build.quantization(node, 1, 2)
+    quantization = build.quantization(node, 1, 2)
     name = node.outputs[0]
     if isinstance(value, Source):
-        key = (scale, zero_point, unsigned, value.elements.tobytes())
+        key = (quantization, value.elements.tobytes())
         if key not in build.quantized_inputs:
             if build.quantized_inputs:
                 raise Refusal("the input is quantized twice in different ways", "quantize the input once")
-            build.new_input(name, value.elements, scale, zero_point, unsigned)
+            build.new_input(name, value.elements, quantization)
             build.quantized_inputs[key] = name
             return Integers(name, input_elements(value.elements))
         return build.values[build.quantized_inputs[key]]
     if isinstance(value, Accumulated):
-        return finish_layer(build, value, node, scale, zero_point, unsigned)
+        return finish_layer(build, value, node, quantization)
+    if isinstance(value, Unquantized):
+        return value.finish(value, name, quantization, not quantization.unsigned and build.stays_signed(name))
     if isinstance(value, Reals):
-        return _quantize_again(build, value, node, scale, zero_point, unsigned)
+        return _quantize_again(build, value, node, quantization)
     if isinstance(value, Hosted):
-        step = value.steps[-1]
-        raise Refusal(
-            f"it quantizes the result of {step.kind} ({step.name}), which the host computes",
-            "exclude that node from quantization (nodes_to_exclude) and keep it last",
-        )
+        return quantize_on_host(value, node.name, quantization)
     raise Refusal("it quantizes a constant", "store the quantized numbers as an initializer (constant folding)")
 
 
-def _quantize_again(
-    build: GraphBuilder, value: Reals, node: OnnxNode, scale: float, zero_point: int, unsigned: bool
-) -> Value:
-    tensor = build.result.tensors[value.tensor]
-    if (scale, zero_point, unsigned) != (tensor.scale, tensor.zero_point, tensor.unsigned):
+def _quantize_again(build: GraphBuilder, value: Reals, node: OnnxNode, wanted: Quantization) -> Value:
+    tensor, present = build.result.tensors[value.tensor], build.quantization_of(value.tensor)
+    if wanted != present:
         raise Refusal(
-            f"it changes the quantization of an existing map from scale {tensor.scale:g}, zero point "
-            f"{stated_zero_point(tensor.zero_point, tensor.unsigned)} to scale {scale:g}, zero point {stated_zero_point(zero_point, unsigned)}",
+            f"it changes the quantization of an existing map from scale {present.scale:g}, zero point "
+            f"{present.stated_zero_point} to scale {wanted.scale:g}, zero point {wanted.stated_zero_point}",
             "give pooling, Relu, Clip and reshaping the same scale and zero point at input and output",
         )
     name = node.outputs[0]
-    low, high = clip_bounds(value.minimum, value.maximum, scale, zero_point)
+    low, high = clip_bounds(value.minimum, value.maximum, wanted.scale, wanted.zero_point)
     exclusive = value.exclusive and build.model.uses[name] == 1
     if (low, high) == (-128, 127):
         return Integers(value.tensor, value.elements, exclusive)
     layers = [index for index, layer in enumerate(build.result.nodes) if layer.output == value.tensor]
     layer = build.result.nodes[layers[0]] if layers else None
-    if not isinstance(layer, Convolution) or not value.exclusive:
+    if not isinstance(layer, Convolution | Add) or not value.exclusive:
         raise Refusal(
             "a Relu or Clip between two quantizations can only join the one layer in front of it",
             "put the Relu or Clip between the convolution and its QuantizeLinear",
         )
-    rule = layer.requantization
+    rule = layer if isinstance(layer, Add) else layer.requantization
     low, high = max(low, rule.low), max(min(high, rule.high), max(low, rule.low))
-    build.result.nodes[layers[0]] = replace(layer, requantization=replace(rule, low=low, high=high))
+    if isinstance(layer, Add):
+        build.result.nodes[layers[0]] = replace(layer, table=layer.table.clip(low, high), low=low, high=high)
+    else:
+        clamped = replace(layer.requantization, low=low, high=high)
+        build.result.nodes[layers[0]] = replace(layer, requantization=clamped)
     build.result.tensors[value.tensor] = replace(tensor, reference=name, reference_shape=value.elements.shape)
     return Integers(value.tensor, value.elements, exclusive)
 
@@ -80,9 +81,13 @@ def _dequantize(build: GraphBuilder, node: OnnxNode) -> Value:
     value = build.value(node, 0)
     if isinstance(value, Constant):
         return _scaled_constant(build, value.array, node)
+    if isinstance(value, Hosted):
+        return dequantize_on_host(value, build.quantization(node, 1, 2))
     integers = build.integers(node, 0, 1, 2)
     exclusive = integers.exclusive and build.model.uses[node.outputs[0]] == 1
-    return Reals(integers.tensor, integers.elements, exclusive)
+    unsigned = build.result.tensors[integers.tensor].unsigned
+    signed = not unsigned and build.stays_signed(node.input(0))
+    return Reals(integers.tensor, integers.elements, exclusive, signed=signed)
 
 
 def _scaled_constant(build: GraphBuilder, array: NDArray[Any], node: OnnxNode) -> ScaledConstant:
@@ -99,6 +104,10 @@ def _scaled_constant(build: GraphBuilder, array: NDArray[Any], node: OnnxNode) -
 def dequantized_map(build: GraphBuilder, node: OnnxNode, index: int = 0) -> tuple[Reals, tuple[str, ...]]:
     """An input that must be a dequantized map, and the reasons why ONNX Runtime does not fuse its reader."""
     value = build.value(node, index)
+    if isinstance(value, Hosted):
+        raise Refusal(
+            "its input is computed by the host, behind the last layer", "keep Softmax, Sigmoid and ArgMax last"
+        )
     if not isinstance(value, Reals):
         raise Refusal(
             "its input is not dequantized int8 or uint8",
@@ -108,7 +117,9 @@ def dequantized_map(build: GraphBuilder, node: OnnxNode, index: int = 0) -> tupl
         raise Refusal(
             "a Relu or Clip in front of it is not quantized", "quantize the Relu or Clip together with its producer"
         )
-    reasons = () if value.direct else ("its input is reshaped or pooled after DequantizeLinear",)
+    reasons: tuple[str, ...] = () if value.direct else ("its input is reshaped or pooled after DequantizeLinear",)
+    if value.signed:
+        reasons += (f"its int8 input has several readers, {SIGNED_REASON}",)
     return value, reasons
 
 

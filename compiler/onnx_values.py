@@ -1,7 +1,7 @@
 """What a tensor of the source model stands for while its graph is walked.
 
 Every value but the constants knows its ``elements``: an array of the tensor's shape in the source model that holds, for
-each element, its place in the integer graph's map (row, column, channel order). Moving data (Reshape, Transpose,
+each element, its place in the integer graph's map (row, column, channel order), or -1 for padding. Moving data (Reshape, Transpose,
 Flatten) is then the same operation on this array, and a layer that takes a vector takes any order.
 """
 
@@ -16,9 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .graph import HostStep
+from .onnx_numerics import Quantization
 from .window import Window
 
-__all__ = ["Accumulated", "Constant", "Hosted", "Integers", "Reals", "ScaledConstant", "Source", "Unknown", "Value"]
+__all__ = [
+    "Accumulated",
+    "Constant",
+    "Hosted",
+    "Integers",
+    "Reals",
+    "ScaledConstant",
+    "Source",
+    "Unknown",
+    "Unquantized",
+    "Value",
+]
 
 
 @dataclass(frozen=True)
@@ -31,12 +43,14 @@ class Constant:
 @dataclass(frozen=True)
 class ScaledConstant:
     """Dequantized numbers: (integers - zero point) * scale, the zero point already subtracted; one scale or one for each
-    index of ``axis``. ``moved`` tells that an operator stands between DequantizeLinear and the consumer."""
+    index of ``axis``. ``moved`` tells that an operator stands between DequantizeLinear and the consumer; ``unsigned`` that
+    the integers are uint8 in the model."""
 
     integers: NDArray[np.int64]
     scale: NDArray[np.float32]
     axis: int
     moved: bool = False
+    unsigned: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,12 +74,15 @@ class Reals:
     """A dequantized map of the graph, clipped to minimum..maximum.
 
     ``direct``: no operator stands between DequantizeLinear and here, so ONNX Runtime fuses the consumer.
+    ``signed``: ONNX Runtime's kernels read it as int8. It turns int8 maps into uint8 where a single DequantizeLinear with a
+    single reader follows QuantizeLinear, and fuses most operators for uint8 only.
     """
 
     tensor: str
     elements: NDArray[np.int64]
     exclusive: bool = True
     direct: bool = True
+    signed: bool = False
     minimum: float = -math.inf
     maximum: float = math.inf
 
@@ -97,13 +114,29 @@ class Accumulated:
     maximum: float = math.inf
 
 
+@dataclass(frozen=True, kw_only=True)
+class Unquantized:
+    """Real numbers computed element by element from quantized maps, clipped to minimum..maximum, not yet quantized.
+
+    ``finish(value, output, quantization, signed)`` adds what computes them to the graph, as the tensor ``output``;
+    ``signed`` is that of :class:`Reals`. ``direct``: nothing but a Relu or Clip stands behind the operator.
+    """
+
+    elements: NDArray[np.int64]
+    finish: Callable[[Unquantized, str, Quantization, bool], Integers]
+    direct: bool = True
+    minimum: float = -math.inf
+    maximum: float = math.inf
+
+
 @dataclass(frozen=True)
 class Hosted:
-    """A result of the host driver: the steps to apply to the map."""
+    """A result of the host driver: the steps to apply to the map. ``quantization``: it is quantized so at present."""
 
     tensor: str
     elements: NDArray[np.int64]
     steps: tuple[HostStep, ...]
+    quantization: Quantization | None = None
 
 
 @dataclass(frozen=True)
@@ -111,4 +144,4 @@ class Unknown:
     """The output of a node that has a problem."""
 
 
-Value = Constant | ScaledConstant | Source | Integers | Reals | Accumulated | Hosted | Unknown
+Value = Constant | ScaledConstant | Source | Integers | Reals | Accumulated | Unquantized | Hosted | Unknown

@@ -3,12 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .problem import Refusal
 from .window import Window
 
-__all__ = ["window"]
+__all__ = ["padded", "window", "without_margins"]
+
+
+def without_margins(elements: NDArray[np.int64]) -> tuple[NDArray[np.int64], tuple[int, int, int, int]]:
+    """A map's places (1, C, H, W) or (1, C, L) without the rows and columns of padding around them, and how many these are:
+    top, left, bottom, right."""
+    if elements.ndim not in (3, 4) or elements.size == 0 or elements.min() >= 0 or elements.max() < 0:
+        return elements, (0, 0, 0, 0)
+    filled = elements >= 0
+    before, after, core = [0, 0], [0, 0], elements
+    for axis in range(2, elements.ndim):
+        present = np.flatnonzero(filled.any(axis=tuple(k for k in range(elements.ndim) if k != axis)))
+        first, last = int(present[0]), int(present[-1])
+        before[axis - elements.ndim], after[axis - elements.ndim] = first, elements.shape[axis] - 1 - last
+        core = core.take(range(first, last + 1), axis)
+    return core, (before[0], before[1], after[0], after[1])
+
+
+def padded(frame: Window, margins: tuple[int, int, int, int]) -> Window:
+    """A window that pads by ``margins`` (top, left, bottom, right) in addition."""
+    spans = [step * (extent - 1) + 1 for step, extent in zip(frame.dilation, frame.kernel, strict=True)] * 2
+    padding = (
+        frame.padding[0] + margins[0],
+        frame.padding[1] + margins[1],
+        frame.padding[2] + margins[2],
+        frame.padding[3] + margins[3],
+    )
+    if any(pad >= span for pad, span, margin in zip(padding, spans, margins, strict=True) if margin):
+        raise Refusal("the Pad in front of it is as large as the kernel", "use a padding smaller than the kernel")
+    return replace(frame, padding=padding)
 
 
 def window(attributes: Mapping[str, Any], kernel: tuple[int, ...], extents: tuple[int, ...]) -> Window:

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FixedPointRequantization", "FloatRequantization", "MeanRequantization", "Requantization"]
+from .fixed_point import fixed_point_product
+
+__all__ = [
+    "FixedPointRequantization",
+    "FloatRequantization",
+    "MeanRequantization",
+    "Requantization",
+    "TableRequantization",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +79,7 @@ class FloatRequantization(Requantization):
 class FixedPointRequantization(Requantization):
     """TensorFlow Lite: a multiplier of 31 bits and a power of two for each channel, ``acc * multiplier * 2**(shift - 31)``.
 
-    ``rounding`` "tflm": TensorFlow Lite Micro's MultiplyByQuantizedMultiplier, a left shift, a saturating rounding doubling
-    high multiply, then a rounding right shift with halves away from zero: two roundings (gemmlowp, fixedpoint.h).
-    "single": one rounding with halves up, ``(acc * multiplier + (1 << 30 - shift)) >> 31 - shift``.
+    ``rounding``: "tflm", TensorFlow Lite Micro's two roundings, or "single" (compiler/fixed_point.py).
 
     multiplier : int64, 2**30 .. 2**31 - 1 or 0, shape (outputs,)
     shift : int64, positive is to the left, shape (outputs,)
@@ -90,15 +96,9 @@ class FixedPointRequantization(Requantization):
 
     def unclamped(self, accumulators: NDArray[np.int64], channel: int | NDArray[np.intp]) -> NDArray[np.int64]:
         """Outputs without zero point and clamp."""
-        multiplier, shift = self.multiplier[channel], self.shift[channel]
-        if self.rounding == "single":
-            right = 31 - shift
-            return (np.asarray(accumulators) * multiplier + (np.int64(1) << right - 1)) >> right
-        left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
-        high = ((np.asarray(accumulators) << left) * multiplier + (1 << 30)) >> 31
-        remainder = high & ((np.int64(1) << right) - 1)
-        threshold = (((np.int64(1) << right) - 1) >> 1) + (high < 0)
-        return (high >> right) + (remainder > threshold)
+        return fixed_point_product(
+            np.asarray(accumulators), self.multiplier[channel], self.shift[channel], self.rounding
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,3 +121,29 @@ class MeanRequantization(Requantization):
         """Outputs without zero point and clamp."""
         sums, count = np.asarray(accumulators), self.count[channel]
         return np.sign(sums) * ((np.abs(sums) + count // 2) // count)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRequantization(Requantization):
+    """An element-wise function of a map, value by value: ``table[c, acc - first]``.
+
+    The layer is a depthwise convolution with a kernel of 1 x 1 and a weight of 1, or -1 where the function falls.
+
+    table : int64, shape (outputs, accumulators), without zero point, never decreasing along the accumulators
+    first : the accumulator of the first entry; accumulators outside the table get its ends
+    factor : float64, output steps for one step of the accumulator, shape (outputs,)
+    """
+
+    table: NDArray[np.int64]
+    first: int
+    factor: NDArray[np.float64]
+
+    @property
+    def slope(self) -> NDArray[np.float64]:
+        """The factor."""
+        return self.factor
+
+    def unclamped(self, accumulators: NDArray[np.int64], channel: int | NDArray[np.intp]) -> NDArray[np.int64]:
+        """Outputs without zero point and clamp."""
+        index = np.clip(np.asarray(accumulators) - self.first, 0, self.table.shape[1] - 1)
+        return self.table[channel, index]

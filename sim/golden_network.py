@@ -91,6 +91,11 @@ def model_output(graph: Graph, q: NDArray[np.int8]) -> NDArray[Any]:
         elif step.kind == "softmax":
             powers = np.exp(values - values.max(axis=-1, keepdims=True))
             values = powers / powers.sum(axis=-1, keepdims=True)
+        elif step.kind == "sigmoid":
+            values = 1 / (1 + np.exp(-values))
+        elif step.kind == "requantize":
+            steps = np.rint((values / np.float32(step.scale)).astype(np.float64)) + step.zero_point
+            values = (np.clip(steps, -128, 127) - step.zero_point).astype(np.float32) * np.float32(step.scale)
         elif step.kind == "argmax":
             values = values.argmax(axis=-1).astype(np.int64)[:, None]
         else:

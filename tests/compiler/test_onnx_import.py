@@ -157,8 +157,8 @@ def test_float_model_is_told_how_to_quantize(writer: Any) -> None:
 
 def test_every_problem_is_listed_at_once(writer: Any) -> None:
     x = quantized(writer)
-    y = writer.requantize(writer.node("Sigmoid", x, name="gate"), 0.05, ZERO)
-    y = writer.requantize(writer.node("Add", y, x, name="join"), 0.05, ZERO)
+    y = writer.requantize(writer.node("HardSigmoid", x, name="gate"), 0.05, ZERO)
+    y = writer.requantize(writer.node("Mul", y, x, name="join"), 0.05, ZERO)
     y = writer.requantize(writer.node("MaxPool", y, kernel_shape=[2, 2], name="pool"), 0.07, ZERO)
     kernel = writer.weights(weights(4, 4, 2, 2), 0.01)
     y = writer.requantize(writer.node("ConvTranspose", y, kernel, name="up"), 0.05, ZERO)
@@ -168,15 +168,15 @@ def test_every_problem_is_listed_at_once(writer: Any) -> None:
     error = refused(
         writer,
         y,
-        "node 'gate' (Sigmoid, 1x4x8x8 -> 1x4x8x8): this operator is not supported; ",
-        "node 'join' (Add, 1x4x8x8 -> 1x4x8x8): element-wise addition is not supported yet; ",
+        "node 'gate' (HardSigmoid, 1x4x8x8 -> 1x4x8x8): this activation function is not supported; use Relu or Clip",
+        "node 'join' (Mul, 1x4x8x8 -> 1x4x8x8): it multiplies two maps; ",
         "(QuantizeLinear, 1x4x7x7 -> 1x4x7x7): it changes the quantization of an existing map from scale 0.05",
         "node 'up' (ConvTranspose, 1x4x7x7 -> 1x4x8x8): transposed convolution is not supported yet; ",
         "node 'last' (Conv, 1x4x8x8 -> 1x4x8x8): its weights are not quantized constants; ",
     )
     assert [problem.operator for problem in error.problems] == [
-        "Sigmoid",
-        "Add",
+        "HardSigmoid",
+        "Mul",
         "QuantizeLinear",
         "ConvTranspose",
         "Conv",
@@ -372,8 +372,17 @@ def test_relu_that_cannot_join_its_layer(writer: Any) -> None:
 def test_softmax_inside_the_network(writer: Any) -> None:
     y = writer.requantize(writer.node("MatMul", quantized(writer), writer.weights(weights(16, 5), 0.01)), 0.1, ZERO)
     y = writer.requantize(writer.node("Softmax", y), 1 / 256, np.int8(-128))
-    message = "it quantizes the result of softmax"
-    refused(writer, y, message, shape=(1, 16))
+    y = writer.requantize(writer.node("MatMul", y, writer.weights(weights(5, 5), 0.01)), 0.1, ZERO)
+    refused(writer, y, "its input is computed by the host, behind the last layer; keep Softmax", shape=(1, 16))
+
+
+def test_quantized_softmax_without_dequantization(writer: Any) -> None:
+    y = writer.requantize(writer.node("MatMul", quantized(writer), writer.weights(weights(16, 5), 0.01)), 0.1, ZERO)
+    y = writer.quantize(writer.node("Softmax", y), 1 / 256, np.int8(-128))
+    message = (
+        "is a quantized result of softmax, which the host computes in float32; end the model with DequantizeLinear"
+    )
+    refused(writer, y, message, shape=(1, 16), output_kind=np.int8)
 
 
 def test_softmax_of_a_map(writer: Any) -> None:

@@ -260,13 +260,15 @@ def test_softmax_and_argmax_are_the_hosts(writer: Any, kind: Any, opset: int) ->
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_map_with_two_readers(writer: Any, kind: Any) -> None:
-    """A map that two nodes read appears once in the graph."""
+    """A map that two nodes read appears once in the graph. ONNX Runtime fuses its readers for uint8 only, unless one is
+    dead, as here."""
     generator = np.random.default_rng(14)
     x = writer.requantize("x", 0.04, zero(kind, 0))
     w = writer.weights(generator.integers(-64, 65, (4, 2, 3, 3)).astype(np.int8), 0.02)
     writer.requantize(writer.node("Conv", x, w), 0.07, zero(kind, 1))
     path = writer.save([1, 2, 8, 8], writer.requantize(writer.node("Conv", x, w), 0.06, zero(kind, -5)))
-    graph = compare(path, images(generator, 20, 2, 8, 8))
+    graph = compare(path, images(generator, 20, 2, 8, 8), allowed=int(kind == np.int8))
+    assert bool(graph.deviations) == (kind == np.int8)
     assert [node.input for node in graph.nodes] == [graph.input] * 2
 
 
