@@ -132,7 +132,8 @@ class Concat(Node):
 
 @dataclass(frozen=True, kw_only=True)
 class HostStep:
-    """Something the host driver does with the outputs: "dequantize", "softmax", "argmax" (with ``axis`` -1).
+    """Something the host driver does with the outputs: "dequantize", "softmax", "argmax" (with ``axis`` -1); "uint8" and
+    "int8" give out the same integers as the other type, 128 higher or lower.
 
     "sigmoid" and "requantize" (QuantizeLinear to int8 with ``scale`` and ``zero_point``, then DequantizeLinear) take and give
     real numbers, as "softmax" does.
@@ -162,7 +163,8 @@ class Graph:
     """A network: tensors by name, nodes in execution order, one input, one output.
 
     ``input_float`` tells that the source model takes float32 (the host quantizes:
-    ``clip(rint(x / scale) + zero_point)`` with float32 division and rint half to even); otherwise it takes the integers.
+    ``clip(rint(x / scale) + zero_point)`` with float32 division and rint half to even, or halves away from zero with
+    ``input_ties_away``); otherwise it takes the integers.
     ``host_steps`` are applied in order to the integer output to get the model's output.
     ``input_name``, ``input_shape``, ``output_name`` and ``output_shape`` are the source model's, batch 1 first.
     ``input_order``: element i of the input map (row, column, channel order) is element ``input_order[i]`` of the source
@@ -177,6 +179,7 @@ class Graph:
     input: str = ""
     output: str = ""
     input_float: bool = True
+    input_ties_away: bool = False
     input_name: str = ""
     input_shape: tuple[int, ...] = ()
     input_order: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))

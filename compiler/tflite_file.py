@@ -6,8 +6,9 @@ every length is compared with the file before it is believed and every error of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,6 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "PACK": ("PackOptions", ("Axis",)),
     "SOFTMAX": ("SoftmaxOptions", ("Beta",)),
     "STRIDED_SLICE": ("StridedSliceOptions", ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask")),
-    "SUB": ("SubOptions", ("FusedActivationFunction",)),
 }
 """For each operator the table of its options in the schema and the fields that are read from it."""
 
@@ -175,20 +175,26 @@ def load_tflite(path: str | Path) -> TfliteModel:
     except _Damaged as error:
         raise UserError(f"{path} is a damaged TensorFlow Lite file: {error}.") from error
     except Exception as error:  # whatever offsets into nowhere cause in the schema's accessors
-        raise UserError(f"{path} is a damaged TensorFlow Lite file: it ends early or its offsets lead nowhere.") from error
+        raise UserError(
+            f"{path} is a damaged TensorFlow Lite file: it ends early or its offsets lead nowhere."
+        ) from error
 
 
 def _model(content: bytes, path: Path) -> TfliteModel:
     model = tflite.Model.GetRootAs(content, 0)
     if model.Version() != SCHEMA_VERSION:
-        raise UserError(f"{path} has version {model.Version()} of the TensorFlow Lite schema; only version 3 is supported.")
+        raise UserError(
+            f"{path} has version {model.Version()} of the TensorFlow Lite schema; only version 3 is supported."
+        )
     subgraphs = _count(model.SubgraphsLength(), "subgraphs")
     if not subgraphs:
         raise _Damaged("it has no subgraph")
     subgraph = model.Subgraphs(0)
     tensors = _count(subgraph.TensorsLength(), "tensors")
     buffers = _count(model.BuffersLength(), "buffers")
-    codes = [_operator_name(model.OperatorCodes(i)) for i in range(_count(model.OperatorCodesLength(), "operator codes"))]
+    codes = [
+        _operator_name(model.OperatorCodes(i)) for i in range(_count(model.OperatorCodesLength(), "operator codes"))
+    ]
 
     def numbers(count: int, read: Callable[[int], int], what: str, lowest: int = 0) -> tuple[int, ...]:
         found = tuple(int(read(i)) for i in range(_count(count, what)))
@@ -196,7 +202,7 @@ def _model(content: bytes, path: Path) -> TfliteModel:
             raise _Damaged(f"{what} name a tensor that does not exist")
         return found
 
-    described = tuple(_tensor(model, content, buffers, subgraph.Tensors(i), i) for i in range(tensors))
+    described = _distinct([_tensor(model, content, buffers, subgraph.Tensors(i), i) for i in range(tensors)])
     operators = []
     for index in range(_count(subgraph.OperatorsLength(), "operators")):
         item = subgraph.Operators(index)
@@ -218,6 +224,15 @@ def _model(content: bytes, path: Path) -> TfliteModel:
         operators=tuple(operators),
         inputs=numbers(subgraph.InputsLength(), subgraph.Inputs, "the model's inputs"),
         outputs=numbers(subgraph.OutputsLength(), subgraph.Outputs, "the model's outputs"),
+    )
+
+
+def _distinct(tensors: list[TfliteTensor]) -> tuple[TfliteTensor, ...]:
+    """The tensors with names that occur once."""
+    times = Counter(tensor.name for tensor in tensors)
+    return tuple(
+        tensor if times[tensor.name] == 1 else replace(tensor, name=f"{tensor.name}#{tensor.index}")
+        for tensor in tensors
     )
 
 
@@ -309,8 +324,3 @@ def _options(item: Any, kind: str) -> dict[str, Any]:
         if name in values:
             values[name] = names.get(values[name], f"number {values[name]}")
     return values
-
-
-def describe_tensors(model: TfliteModel, numbers: Iterable[int]) -> str:
-    """Names of tensors for a message."""
-    return ", ".join(repr(model.tensors[number].name) for number in numbers if number >= 0) or "nothing"

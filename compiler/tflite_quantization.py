@@ -36,7 +36,13 @@ QUANTIZE_REMEDY = (
     "convert it with full integer quantization (representative_dataset, supported_ops = [TFLITE_BUILTINS_INT8], "
     "inference_input_type and inference_output_type tf.int8)"
 )
-_ELEMENTS: dict[str, Any] = {"int8": np.int8, "uint8": np.uint8, "int32": np.int32, "int64": np.int64, "float32": np.float32}
+_ELEMENTS: dict[str, Any] = {
+    "int8": np.int8,
+    "uint8": np.uint8,
+    "int32": np.int32,
+    "int64": np.int64,
+    "float32": np.float32,
+}
 _BIAS_TOLERANCE = 0.02
 """Output steps by which an accumulator's step and a bias's may differ (kernel_util.cc)."""
 
@@ -116,7 +122,10 @@ def weight_integers(tensor: TfliteTensor, axis: int) -> tuple[NDArray[np.int64],
             "quantize weights per tensor or per output channel",
         )
     if zero_points.size not in (1, scales.size):
-        raise Refusal(f"its weights, {tensor.name!r}, have {zero_points.size} zero points for {scales.size} scales", QUANTIZE_REMEDY)
+        raise Refusal(
+            f"its weights, {tensor.name!r}, have {zero_points.size} zero points for {scales.size} scales",
+            QUANTIZE_REMEDY,
+        )
     if zero_points.size > 1 and zero_points.any():
         raise Refusal(f"its weights, {tensor.name!r}, are asymmetric per channel", "quantize weights symmetrically")
     integers = array.astype(np.int64) - int(zero_points[0])
@@ -129,7 +138,9 @@ def weight_integers(tensor: TfliteTensor, axis: int) -> tuple[NDArray[np.int64],
     return integers, scales
 
 
-def bias_integers(tensor: TfliteTensor | None, scale: NDArray[np.float64], y_scale: np.float32, outputs: int) -> NDArray[np.int64]:
+def bias_integers(
+    tensor: TfliteTensor | None, scale: NDArray[np.float64], y_scale: np.float32, outputs: int
+) -> NDArray[np.int64]:
     """A bias, one for each output. ``scale`` is the accumulator's, which the bias must have, as TensorFlow Lite asks."""
     if tensor is None:
         return np.zeros(outputs, np.int64)
@@ -138,28 +149,33 @@ def bias_integers(tensor: TfliteTensor | None, scale: NDArray[np.float64], y_sca
         raise Refusal(rule, "int64 biases belong to int16 activations: " + QUANTIZE_REMEDY)
     integers = constant(tensor, "its bias").astype(np.int64).ravel()
     if integers.size != outputs:
-        raise Refusal(f"its bias, {tensor.name!r}, has {integers.size} values for {outputs} outputs", "correct the model")
+        raise Refusal(
+            f"its bias, {tensor.name!r}, has {integers.size} values for {outputs} outputs", "correct the model"
+        )
     if tensor.scales.size in (1, outputs):
         difference = np.abs(tensor.scales.astype(np.float64) - scale) / float(y_scale)
         if not (difference <= _BIAS_TOLERANCE).all():
             raise Refusal(
-                f"the scale of its bias, {tensor.name!r}, is not that of the input times that of the weights", QUANTIZE_REMEDY
+                f"the scale of its bias, {tensor.name!r}, is not that of the input times that of the weights",
+                QUANTIZE_REMEDY,
             )
     return integers
 
 
-def quantize_multiplier(real: NDArray[np.float64], rounding: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """``real`` = multiplier * 2**(shift - 31) with 31 bits, as TensorFlow Lite rounds it: halves up."""
+def quantize_multiplier(
+    real: NDArray[np.float64] | float, rounding: str = "tflm"
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """``real`` = multiplier * 2**(shift - 31) with 31 bits, as TensorFlow Lite rounds it: halves up.
+
+    A multiplier below 2**-31 becomes 0; with ``rounding`` "single" one above 2**30 the largest that there is.
+    """
     fraction, exponent = np.frexp(np.asarray(real, np.float64))
     multiplier, shift = np.floor(fraction * 2.0**31 + 0.5).astype(np.int64), exponent.astype(np.int64)
     full = multiplier == 1 << 31
     multiplier, shift = np.where(full, 1 << 30, multiplier), np.where(full, shift + 1, shift)
-    tiny = shift < -31
-    multiplier, shift = np.where(tiny, 0, multiplier), np.where(tiny, 0, shift)
-    if rounding == "single":
-        huge = shift > 30
-        multiplier, shift = np.where(huge, (1 << 31) - 1, multiplier), np.where(huge, 30, shift)
-    return multiplier, shift
+    tiny, huge = shift < -31, (shift > 30) & (rounding == "single")
+    multiplier = np.where(tiny, 0, np.where(huge, (1 << 31) - 1, multiplier))
+    return multiplier, np.where(tiny, 0, np.where(huge, 30, shift))
 
 
 def fixed_point(
@@ -167,6 +183,8 @@ def fixed_point(
 ) -> FixedPointRequantization:
     """Requantization by the real multipliers of the channels."""
     multiplier, shift = quantize_multiplier(real, rounding)
+    if shift.max(initial=0) > 30:
+        raise Refusal("the scale of its output is far too small for its sums", "quantize the model again")
     return FixedPointRequantization(
         zero_point=zero_point, low=bounds[0], high=bounds[1], multiplier=multiplier, shift=shift, rounding=rounding
     )
@@ -177,7 +195,8 @@ def activation_range(activation: str, output: Quantization) -> tuple[int, int]:
     limits = {"NONE": (None, None), "RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
     if activation not in limits:
         raise Refusal(
-            f"its fused activation {activation} is not supported", "use RELU, RELU6, RELU_N1_TO_1 or a separate operator"
+            f"its fused activation {activation} is not supported",
+            "use RELU, RELU6, RELU_N1_TO_1 or a separate operator",
         )
 
     def bound(real: float | None, otherwise: int) -> int:

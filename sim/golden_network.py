@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..compiler.certified_addition import CertifiedAddition
 from ..compiler.certified_requantization import CertifiedRequantization
-from ..compiler.graph import Convolution, Graph, MaxPool
+from ..compiler.graph import Add, Convolution, Graph, MaxPool
 from .golden.convolution import convolution
+from .golden.host_kernels import OUTPUT_SCALE, OUTPUT_ZERO_POINT, logistic_int8, softmax_int8
 from .golden.max_pool import max_pool
 from .golden.requantizer import requantizer
 
@@ -21,10 +23,10 @@ class GoldenNetwork:
     """A graph computed with integers only, layer by layer, by the formulas of the engine.
 
     graph : the integer graph
-    certified : the requantization of each convolution, by the name of its output tensor
+    certified : the requantization of each convolution and addition, by the name of its output tensor
     """
 
-    def __init__(self, graph: Graph, certified: Mapping[str, CertifiedRequantization]) -> None:
+    def __init__(self, graph: Graph, certified: Mapping[str, CertifiedRequantization | CertifiedAddition]) -> None:
         self.graph = graph
         self.certified = dict(certified)
 
@@ -49,9 +51,13 @@ class GoldenNetwork:
                     groups=node.groups,
                     pad_value=graph.tensors[node.input].zero_point,
                 )
-                rule = self.certified[node.output]
-                maps[node.output] = requantizer(
-                    sums, rule.multiplier, rule.offset, rule.shift, rule.low, rule.high, rule.pivot, rule.nudge
+                maps[node.output] = self._requantized(node.output, sums)
+            elif isinstance(node, Add):
+                addition = self.certified[node.output]
+                assert isinstance(addition, CertifiedAddition)
+                terms = zip(node.inputs, addition.weights, strict=True)
+                maps[node.output] = self._requantized(
+                    node.output, sum((maps[name].astype(np.int64) * weight for name, weight in terms), np.int64(0))
                 )
             elif isinstance(node, MaxPool):
                 maps[node.output] = max_pool(source, node.kernel, stride=node.stride, padding=node.padding)
@@ -59,19 +65,26 @@ class GoldenNetwork:
                 raise TypeError(f"no golden model for {type(node).__name__}")
         return maps
 
+    def _requantized(self, output: str, sums: NDArray[np.int64]) -> NDArray[np.int8]:
+        rule = self.certified[output]
+        return requantizer(
+            sums, rule.multiplier, rule.offset, rule.shift, rule.low, rule.high, rule.pivot, rule.nudge
+        )
+
 
 def quantize_input(graph: Graph, x: NDArray[Any]) -> NDArray[np.int8]:
     """A batch of the source model's inputs (its shape, the batch first) as a batch of input maps.
 
-    float32 inputs are quantized as ONNX's QuantizeLinear does: float32 division, rint half to even, zero point, clip.
-    Integer inputs are uint8 or int8 as in the source model. Padding of a folded input (-1 in ``input_order``) is the
-    zero point.
+    float32 inputs are quantized as the reference does: float32 division, rounding with halves to even (ONNX's
+    QuantizeLinear) or away from zero (``input_ties_away``, TensorFlow Lite's QUANTIZE), zero point, clip. Integer inputs are
+    uint8 or int8 as in the source model. Padding of a folded input (-1 in ``input_order``) is the zero point.
     """
     tensor = graph.tensors[graph.input]
     if x.shape[1:] != graph.input_shape[1:]:
         raise ValueError(f"inputs must have shape (batch, {', '.join(map(str, graph.input_shape[1:]))}), not {x.shape}")
     if graph.input_float:
-        real = np.rint(x.astype(np.float32) / np.float32(tensor.scale)).astype(np.float64)
+        steps = (x.astype(np.float32) / np.float32(tensor.scale)).astype(np.float64)
+        real = np.copysign(np.floor(np.abs(steps) + 0.5), steps) if graph.input_ties_away else np.rint(steps)
         integers = np.clip(real + tensor.zero_point, -128, 127).astype(np.int8)
     else:
         integers = (x.astype(np.int64) - (128 if tensor.unsigned else 0)).astype(np.int8)
@@ -83,11 +96,19 @@ def quantize_input(graph: Graph, x: NDArray[Any]) -> NDArray[np.int8]:
 def model_output(graph: Graph, q: NDArray[np.int8]) -> NDArray[Any]:
     """A batch of output maps as the source model's output: its order and shape, after all host steps."""
     tensor = graph.tensors[graph.output]
-    integers = q.reshape(len(q), -1)[:, graph.output_order]
-    values: NDArray[Any] = (integers.astype(np.int16) + 128).astype(np.uint8) if tensor.unsigned else integers
+    integers, scale, zero_point = q.reshape(len(q), -1)[:, graph.output_order], tensor.scale, tensor.zero_point
+    values: NDArray[Any] = _offered(integers, tensor.unsigned)
     for step in graph.host_steps:
-        if step.kind == "dequantize":
-            values = (integers.astype(np.int32) - tensor.zero_point).astype(np.float32) * np.float32(tensor.scale)
+        if step.kind in ("softmax_int8", "logistic_int8"):
+            if step.kind == "softmax_int8":
+                integers = softmax_int8(integers, step.scale)
+            else:
+                integers = logistic_int8(integers, step.scale, step.zero_point)
+            values, scale, zero_point = _offered(integers, tensor.unsigned), OUTPUT_SCALE, OUTPUT_ZERO_POINT
+        elif step.kind in ("uint8", "int8"):
+            values = _offered(integers, step.kind == "uint8")
+        elif step.kind == "dequantize":
+            values = (integers.astype(np.int32) - zero_point).astype(np.float32) * np.float32(scale)
         elif step.kind == "softmax":
             powers = np.exp(values - values.max(axis=-1, keepdims=True))
             values = powers / powers.sum(axis=-1, keepdims=True)
@@ -101,3 +122,8 @@ def model_output(graph: Graph, q: NDArray[np.int8]) -> NDArray[Any]:
         else:
             raise ValueError(f"unknown host step {step.kind!r}")
     return values.reshape(len(q), *graph.output_shape[1:])
+
+
+def _offered(integers: NDArray[np.int8], unsigned: bool) -> NDArray[Any]:
+    """Integers as the source model has them."""
+    return (integers.astype(np.int16) + 128).astype(np.uint8) if unsigned else integers
