@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ...hw.config import EngineConfig
 from ...hw.control.descriptor import Operation
@@ -44,64 +45,79 @@ class LayerCycles:
         )
 
 
+@lru_cache(maxsize=1024)
+def _timing(config: EngineConfig) -> tuple[int, int, int]:
+    """group_interval, exchange and layer_overhead of the pipeline."""
+    timing = PipelineTiming(config)
+    return timing.group_interval, timing.exchange, timing.layer_overhead
+
+
 def layer_cycles(config: EngineConfig, layer: Mapping[str, int]) -> LayerCycles:
     """Cycles of the layer with these descriptor fields.
 
-    The model walks the tiles. A tile of g pixel groups takes ``phases`` x g steps (phases = taps x words); the g steps of
-    its last phase may start when the tile before will have drained, which takes ``pixel_interval`` cycles a pixel.
-    The parameters of an output group are sent before its steps, once the group two before has given up its own.
+    A tile of g pixel groups takes ``phases`` x g steps (phases = taps x words); the g steps of its last phase may start
+    when the tile before will have drained, which takes ``pixel_interval`` cycles a pixel. So between the last phases of
+    two tiles lie ``max(steps, drain)`` cycles, and all tiles but the last of a layer have the same length and one of two
+    numbers of pixels. The parameters of an output group are sent before its steps, once the group two before has given
+    up its own: the distance of two output groups is the greater of their steps, the last tile's drain, and what the
+    return of those parameters leaves of two distances.
     """
-    timing = PipelineTiming(config)
+    group_interval, exchange, overhead = _timing(config)
     pooling = layer["operation"] == Operation.MAX_POOL.value
     phases = (layer["taps_last"] + 1) * (layer["words_last"] + 1)
     row_groups = layer["row_groups_last"] + 1
     groups = row_groups * (layer["rows_last"] + 1)
     output_groups = layer["groups_last"] + 1
-    depth = 1 if pooling else config.depth
-    interval = 1 if pooling else config.pixel_interval
-    group_interval = 1 if pooling else timing.group_interval
-    parameter_words = 0 if pooling else config.parameter_words
+    if pooling:
+        depth = interval = group_interval = 1
+        parameters = 0
+    else:
+        depth, interval, parameters = config.depth, config.pixel_interval, config.parameter_words
+    missing = config.p - 1 - layer["tail_last"]  # pixels that the last pixel group of a row has not got
 
-    # Pixels of the tiles of one output group.
-    pixels = [layer["tail_last"] + 1 if g % row_groups == row_groups - 1 else config.p for g in range(groups)]
-    tiles = [pixels[start : start + depth] for start in range(0, groups, depth)]
+    def pixels(first: int, count: int) -> int:
+        """Of ``count`` pixel groups from ``first`` on."""
+        return count * config.p - missing * ((first + count) // row_groups - first // row_groups)
 
-    now = 0  # the cycle of the next step, counted from the first cycle after go
-    drained = 0  # first cycle in which the next tile may begin to finish
-    returned: list[int] = []  # for each output group, the first cycle in which its parameters are free
-    steps = stalls = weight_words = 0
-    for output_group in range(output_groups):
-        if not pooling:
-            if output_group >= 2:
-                wait = max(0, returned[output_group - 2] - now)
-                stalls += wait
-                now += wait
-            now += parameter_words
-            weight_words += parameter_words
-        for index, tile in enumerate(tiles):
-            now += (phases - 1) * len(tile)
-            wait = max(0, drained - now)
-            stalls += wait
-            now += wait
-            duration = sum(tile) * interval
-            last_event = now + duration - interval + 1
-            if index == len(tiles) - 1:
-                duration += group_interval - interval
-            drained = now + duration
-            now += len(tile)
-            steps += phases * len(tile)
-            if not pooling:
-                weight_words += phases
-        returned.append(last_event + timing.exchange + 1)
-    # After the last step the layer goes on until the cycle after its last event.
-    drain = max(0, last_event + 1 - now)
+    tiles = -(-groups // depth)
+    first_length, last_length = min(depth, groups), groups - (tiles - 1) * depth
+    last_pixels = pixels(groups - last_length, last_length)
+
+    # From the last phase of an output group's first tile to that of its last: ``tiles - 1`` distances, each the larger
+    # of the next tile's steps and the present tile's drain.
+    span = 0
+    if tiles > 1:
+        before = tiles - 2  # distances between tiles of full length
+        rows = depth // row_groups
+        longer = before * depth // row_groups - before * rows  # of these, drains of a tile with one more row end
+        plain = depth * config.p - missing * rows
+        next_steps = depth + (phases - 1) * depth
+        span += (before - longer) * max(next_steps, plain * interval)
+        span += longer * max(next_steps, (plain - missing) * interval)
+        drain = pixels(before * depth, depth) * interval
+        span += max(depth + (phases - 1) * last_length, drain)
+
+    # From the last tile's last phase in one output group to that in the next.
+    begin = parameters + (phases - 1) * first_length
+    last_drain = (last_pixels - 1) * interval + group_interval
+    distance = span + max(last_length + begin, last_drain)
+    last_event = (last_pixels - 1) * interval + 1  # counted from the last tile's last phase
+    if pooling:
+        slower = distance
+    else:
+        slower = max(distance, span + last_event + exchange + 1 + begin - distance)
+    last_phase = begin + span + output_groups // 2 * distance + (output_groups - 1) // 2 * slower
+
+    end = last_phase + last_length
+    steps = phases * groups * output_groups
     return LayerCycles(
         steps=steps,
-        parameters=parameter_words * output_groups,
-        stalls=stalls,
-        drain=drain,
-        overhead=timing.layer_overhead,
-        weight_words=weight_words,
+        parameters=parameters * output_groups,
+        stalls=end - steps - parameters * output_groups,
+        # After the last step the layer goes on until the cycle after its last event.
+        drain=max(0, last_phase + last_event + 1 - end),
+        overhead=overhead,
+        weight_words=0 if pooling else output_groups * (parameters + phases * tiles),
     )
 
 
