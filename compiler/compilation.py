@@ -7,17 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-import numpy as np
-
 from ..hw.config import EngineConfig
 from ..hw.control.descriptor import descriptor_words
 from ..hw.errors import UserError
 from ..hw.primitives.target import Family
 from ..sim.cost.cycles import LayerCycles, layer_cycles, program_cycles
-from ..sim.cost.resources import EngineResources, block_rams, engine_resources
+from ..sim.cost.resources import EngineResources, block_rams, engine_resources, needed_logic_dots
 from .budget import Budget
 from .certified_requantization import CertifiedRequantization
-from .graph import Convolution, Graph, MaxPool
+from .graph import Add, Convolution, Graph, MaxPool
 from .network_plan import NetworkPlan, plan_network
 from .program import Program, assemble
 from .requantize import requantize, required_accumulator_width
@@ -69,7 +67,7 @@ def _round_up(value: int, step: int) -> int:
 
 def _cycles(plan: NetworkPlan, config: EngineConfig) -> tuple[tuple[LayerCycles, ...], int]:
     layers = tuple(
-        sum((layer_cycles(config, layer.loops(run)) for run in layer.runs), LayerCycles()) for layer in plan.layers
+        sum((layer_cycles(config, layer.loops(*part)) for part in layer.passes), LayerCycles()) for layer in plan.layers
     )
     return layers, program_cycles(config, layers)
 
@@ -106,7 +104,9 @@ def size_engine(
         multiplier_latency=budget.multiplier_latency,
         weight_memory=budget.weight_memory,
         pooling=any(isinstance(node, MaxPool) for node in graph.nodes),
+        adding=any(isinstance(node, Add) for node in graph.nodes),
     )
+    config = replace(config, logic_dots=needed_logic_dots(config, budget.family, budget.multipliers))
     weight_words = plan.weight_words(config.parameter_words)
     weight_step = 16384 if budget.weight_memory == "spram" else 512 if ecp5 else 256
     config = replace(config, weight_depth=min(_round_up(weight_words, weight_step), 65536))
@@ -247,15 +247,16 @@ def choose_array(
         if progress:
             progress(done, len(arrays))
         p, m, n = array
-        # Cheap bounds first: products that no engine of this size can beat, multipliers that the device has not got.
+        # Cheap bounds first: products that no engine of this size can beat, look-up tables that the device has not got.
         if len(found) >= 10 and ideal / (p * m * n) > found[9].cycles:
             continue
         rough = EngineConfig(
             p=p, m=m, n=n, accumulator_width=max(accumulator_width, 12), multiplier_width=requantizer.multiplier_width,
             shifts=requantizer.shifts, nudge=requantizer.nudge, requantizer_digit=budget.requantizer_digit, weight_memory=budget.weight_memory,
-            weight_depth=16384, feature_depth=2,
+            weight_depth=16384, feature_depth=2, pooling=False,
         )  # fmt: skip
-        if engine_resources(rough, budget.family).multipliers > budget.multipliers:
+        rough = replace(rough, logic_dots=needed_logic_dots(rough, budget.family, budget.multipliers))
+        if engine_resources(rough, budget.family).luts > budget.luts:
             continue
         try:
             _legal(graph, array)
@@ -335,8 +336,7 @@ def compile_graph(
         ]
         raise UserError(_explain_misfit(plan, config, resources, budget, ways))
     certified = requantize(graph, config)
-    zero_points = {name: tensor.zero_point for name, tensor in graph.tensors.items()}
-    program = assemble(config, plan.layers, plan.bases, certified, zero_points)
+    program = assemble(config, plan, certified)
     layers, cycles = _cycles(plan, config)
     return Compilation(
         graph=graph,

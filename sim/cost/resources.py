@@ -13,9 +13,11 @@ from ...hw.primitives.sb_ram40 import SB_RAM40_MODES
 from ...hw.primitives.target import Family
 from ...hw.primitives.tiling import tiling
 
-__all__ = ["EngineResources", "block_rams", "engine_resources", "host_link_block_rams"]
+__all__ = ["EngineResources", "block_rams", "engine_resources", "host_link_block_rams", "needed_logic_dots"]
 
 _SPRAM_WORDS = 16384
+_LOGIC_PRODUCT_LUTS = {Family.GENERIC: 130, Family.ECP5: 84, Family.ICE40: 130, Family.ICE40UP: 130}
+"""Look-up tables of a product without a multiplier cell, as they are packed."""
 _LUT_FACTOR = {Family.GENERIC: 1.0, Family.ECP5: 1.15, Family.ICE40: 1.55, Family.ICE40UP: 1.55}
 
 
@@ -40,11 +42,27 @@ def host_link_block_rams(family: Family) -> int:
     return block_rams(family, 32, 128, 32)
 
 
+def _multiplier_cells(config: EngineConfig, family: Family) -> tuple[int, int]:
+    """Multiplier cells of a dot product, and of all requantizers."""
+    if family is not Family.ECP5:
+        return -(-config.m // 2), 0
+    pieces = 0
+    if config.requantizer_digit == 0:
+        pieces = Multiplier.pieces_of(config.accumulator_width, config.multiplier_width)
+    return config.m, config.n * pieces
+
+
+def needed_logic_dots(config: EngineConfig, family: Family, multipliers: int) -> int:
+    """How many dot products must be made of look-up tables on a device with so many multiplier cells."""
+    dot, requantizers = _multiplier_cells(config, family)
+    return max(0, config.p * config.n - max(0, multipliers - requantizers) // dot)
+
+
 def engine_resources(config: EngineConfig, family: Family) -> EngineResources:
     """Cells of an Engine with ``config``.
 
     LUTs are counted block by block from the widths (an adder bit and a 2:1 multiplexer bit are one LUT4 each), then
-    scaled by a factor for the family, fitted to packed designs: 4 x 8 x 4 on an ECP5; 1 x 4 x 2, 2 x 2 x 4, 2 x 4 x 2,
+    scaled by a factor for the family, fitted to packed designs: 4 x 8 x 4 and 4 x 8 x 8 on an ECP5; 1 x 4 x 2, 2 x 2 x 4, 2 x 4 x 2,
     2 x 8 x 1, 4 x 2 x 2 and 4 x 4 x 1 on an iCE40, where a register without a LUT in front takes a logic cell of its own.
     """
     p, m, n, width = config.p, config.m, config.n, config.word_width
@@ -60,17 +78,15 @@ def engine_resources(config: EngineConfig, family: Family) -> EngineResources:
     else:
         blocks += block_rams(family, weight_width, config.weight_depth, 32)
 
-    if family is Family.ECP5:
-        multipliers = dots * m
-        if config.requantizer_digit == 0:
-            multipliers += n * Multiplier.pieces_of(config.accumulator_width, config.multiplier_width)
-    else:
-        multipliers = dots * -(-m // 2)
+    dot, requantizers = _multiplier_cells(config, family)
+    multipliers = (dots - config.logic_dots) * dot + requantizers
+    products = config.logic_dots * m * _LOGIC_PRODUCT_LUTS[family]
 
     tree = sum((16 + level) * (m >> level) for level in range(1, m.bit_length() + 1))
     accumulate = config.accumulator_width * dots
     if config.depth > 1:
         accumulate += config.accumulator_width * dots * (1 + 3 * -(-config.depth // 16))
+    scale = min(config.accumulator_width, config.sum_width + 8) * dots if config.adding else 0
     drain = config.accumulator_width * n * (p - 1)
     rotate = width * p * (config.bank_bits + 1)
     pool = (width * p * 2 + width * (p - 1)) if config.pooling else 0
@@ -81,7 +97,10 @@ def engine_resources(config: EngineConfig, family: Family) -> EngineResources:
         requantize = n * (product + 3 * config.offset_width)
     control = descriptor_layout(config).size + 5 * step_layout(config).size + 700
     write = width * 3
-    luts = dots * tree + accumulate + drain + rotate + pool + requantize + control + write
+    luts = dots * tree + accumulate + scale + drain + rotate + pool + requantize + control + write
     return EngineResources(
-        luts=round(luts * _LUT_FACTOR[family]), block_rams=blocks, multipliers=multipliers, single_port_rams=single_port_rams
+        luts=round(luts * _LUT_FACTOR[family]) + products,
+        block_rams=blocks,
+        multipliers=multipliers,
+        single_port_rams=single_port_rams,
     )
