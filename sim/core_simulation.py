@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import subprocess
+import time
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -30,13 +31,21 @@ class CoreSimulation:
         Verilog with the module ``core`` (an Engine).
     build_dir : Path
         Where the compiled simulation is kept.
+
+    Attributes
+    ----------
+    cycles : int
+        Clock cycles simulated so far, those of the host's accesses included.
+    seconds : float
+        Time that these took.
     """
 
     def __init__(self, verilog: Path, build_dir: Path) -> None:
         harness = Path(str(resources.files("macaw.sim.harness").joinpath("core.cpp")))
         self._executable = compile_harness(verilog, top="core", harness=harness, build_dir=build_dir)
         self._process: subprocess.Popen[bytes] | None = None
-        self.cycles_simulated = 0
+        self.cycles = 0
+        self.seconds = 0.0
 
     def __enter__(self) -> CoreSimulation:
         self._process = subprocess.Popen([self._executable], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -54,16 +63,21 @@ class CoreSimulation:
                     pipe.close()
             process.wait()
 
-    def _command(self, head: tuple[int, int, int], payload: bytes, words: int) -> NDArray[np.uint32]:
+    def _command(self, head: tuple[int, int, int], payload: bytes = b"") -> tuple[int, int]:
+        """Verdict and count of the answer."""
         process = self._process
-        if process is None or process.stdin is None or process.stdout is None:
+        if process is None or process.stdin is None:
             raise RuntimeError("the simulation is not running; use it in a with statement")
+        started = time.perf_counter()
         try:
             process.stdin.write(struct.pack("<3I", *head) + payload)
             process.stdin.flush()
         except BrokenPipeError as error:
             raise CheckFailed("The core's simulation ended early.") from error
-        return self._answer(words)
+        verdict, count, low, high = map(int, self._answer(4))
+        self.seconds += time.perf_counter() - started
+        self.cycles += high << 32 | low
+        return verdict, count
 
     def _answer(self, words: int) -> NDArray[np.uint32]:
         assert self._process is not None and self._process.stdout is not None
@@ -84,8 +98,8 @@ class CoreSimulation:
         values = np.asarray(words, np.uint32).reshape(-1)
         for start in range(0, len(values), _PIECE):
             piece = values[start : start + _PIECE]
-            status, done = self._command((1, address + start, len(piece)), piece.astype("<u4").tobytes(), 2)
-            self._check(int(status), address + start + int(done))
+            status, done = self._command((1, address + start, len(piece)), piece.astype("<u4").tobytes())
+            self._check(status, address + start + done)
             if progress:
                 progress(start + len(piece), len(values))
 
@@ -96,9 +110,9 @@ class CoreSimulation:
         parts = [np.zeros(0, np.uint32)]
         for start in range(0, count, _PIECE):
             size = min(_PIECE, count - start)
-            status, done = self._command((2, address + start, size), b"", 2)
-            part = self._answer(int(done))
-            self._check(int(status), address + start + int(done))
+            status, done = self._command((2, address + start, size))
+            part = self._answer(done)
+            self._check(status, address + start + done)
             parts.append(part)
             if progress:
                 progress(start + size, count)
@@ -106,7 +120,6 @@ class CoreSimulation:
 
     def wait(self, timeout_cycles: int = 1 << 40) -> None:
         """Clock until the core is idle. Raises CheckFailed after ``timeout_cycles``."""
-        idle, low, high = self._command((3, timeout_cycles & 0xFFFFFFFF, timeout_cycles >> 32), b"", 3)
-        self.cycles_simulated += int(high) << 32 | int(low)
-        if not idle:
+        busy, _ = self._command((3, timeout_cycles & 0xFFFFFFFF, timeout_cycles >> 32))
+        if busy:
             raise CheckFailed(f"The core was still busy after {timeout_cycles:,} cycles.")
