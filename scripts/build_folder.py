@@ -19,7 +19,8 @@ from ..boards.board import Board
 from ..boards.catalog import BOARDS, find_board
 from ..compiler.budget import Budget
 from ..compiler.compilation import Compilation, compile_graph
-from ..compiler.onnx_import import import_onnx
+from ..compiler.fixed_point import ROUNDINGS
+from ..compiler.model_import import import_model, is_tflite
 from ..hw.config import EngineConfig
 from ..hw.errors import UserError
 from ..hw.primitives.target import Family
@@ -38,6 +39,9 @@ __all__ = [
 
 MANIFEST = "build.json"
 """Written last: a folder without it is not a build."""
+
+MODEL_COPIES = ("model.onnx", "model.tflite")
+"""What the copy of the model is called, by its format."""
 
 _IMAGES = ("program", "taps", "weights")
 _PRODUCTS = (
@@ -76,6 +80,11 @@ class Build:
     board: Board
     compilation: Compilation
     images: Images
+
+    @property
+    def model(self) -> Path:
+        """The copy of the model."""
+        return self.folder / self.manifest["model_copy"]
 
     @property
     def core(self) -> Path:
@@ -119,16 +128,18 @@ def write_images(folder: Path, images: Images) -> None:
         (folder / "images" / f"{name}.hex").write_text("".join(f"{word:08x}\n" for word in words))
 
 
-def copy_model(model: Path, folder: Path) -> None:
-    """A copy of the model in one file, data that it keeps beside it included."""
-    target = folder / "model.onnx"
+def copy_model(model: Path, folder: Path) -> str:
+    """A copy of the model in one file, data that it keeps beside it included; the file's name, which tells the format."""
+    target = folder / ("model.tflite" if is_tflite(model) else "model.onnx")
     if target.exists() and target.samefile(model):
-        return
-    proto = onnx.load(str(model), load_external_data=False)
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in proto.graph.initializer):
-        onnx.save(onnx.load(str(model)), str(target))
-    else:
-        shutil.copyfile(model, target)
+        return target.name
+    if target.suffix == ".onnx":
+        proto = onnx.load(str(model), load_external_data=False)
+        if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in proto.graph.initializer):
+            onnx.save(onnx.load(str(model)), str(target))
+            return target.name
+    shutil.copyfile(model, target)
+    return target.name
 
 
 def _read_image(path: Path) -> NDArray[np.uint32]:
@@ -152,7 +163,7 @@ def load_build(folder: Path) -> Build:
         manifest = json.loads(path.read_text())
     except FileNotFoundError as error:
         raise UserError(
-            f"{folder} holds no complete build: make one with `macaw build MODEL.onnx --board BOARD -o {folder}`."
+            f"{folder} holds no complete build: make one with `macaw build MODEL --board BOARD -o {folder}`."
         ) from error
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: build again.") from error
@@ -160,12 +171,15 @@ def load_build(folder: Path) -> Build:
         board = find_board(manifest["board"])
         config = EngineConfig.from_dict(manifest["engine"])
         identity, version = manifest["identity"], manifest["macaw"]
+        model, rounding = manifest["model_copy"], manifest["rounding"]
+        if model not in MODEL_COPIES or rounding not in (None, *ROUNDINGS):
+            raise TypeError("no such model or rounding")
         if not all(isinstance(manifest[name], int) for name in ("divisor", "baud", "clock_hz", "wanted_hz")):
             raise TypeError("a number is not an integer")
     except (KeyError, TypeError, AttributeError, UserError) as error:
         raise UserError(f"{path} is damaged: build again.") from error
     array, depth = (config.p, config.m, config.n), config.depth
-    compilation = compile_graph(import_onnx(folder / "model.onnx"), board_budget(board), array=array, depth=depth)
+    compilation = compile_graph(import_model(folder / model, rounding), board_budget(board), array=array, depth=depth)
     if f"{compilation.config.identity:016x}" != identity:
         raise UserError(
             f"The build in {folder} was made by Macaw {version}, whose engine differs from that of {__version__}: build again."
@@ -173,7 +187,7 @@ def load_build(folder: Path) -> Build:
     images = Images(*(_read_image(folder / "images" / f"{name}.hex") for name in _IMAGES))
     for name in _IMAGES:
         if not np.array_equal(getattr(images, name), getattr(compilation.program, name)):
-            raise UserError(f"The image {folder / 'images' / f'{name}.hex'} is not that of model.onnx: build again.")
+            raise UserError(f"The image {folder / 'images' / f'{name}.hex'} is not that of {model}: build again.")
     return Build(folder=folder, manifest=manifest, board=board, compilation=compilation, images=images)
 
 

@@ -43,12 +43,15 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 @app.command("build")
 def _build(
-    model: Annotated[Path, typer.Argument(help="Quantized ONNX model.")],
+    model: Annotated[Path, typer.Argument(help="Quantized model, ONNX or TensorFlow Lite.")],
     board: Annotated[str, typer.Option(help="Board; see `macaw boards`.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for everything that is made.")],
     array: Annotated[str | None, typer.Option(help="p,m,n: pixels, bytes in a word, output lanes.")] = None,
     depth: Annotated[int, typer.Option(help="Pixel groups that share a weight fetch.")] = 1,
     clock: Annotated[float | None, typer.Option(help="Clock in MHz.")] = None,
+    rounding: Annotated[
+        str | None, typer.Option(help="Of a TensorFlow Lite model: tflm (twice, as TensorFlow Lite Micro) or single.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the placement.")] = 1,
     route: Annotated[bool, typer.Option("--route/--no-route", help="Stop after Verilog with --no-route.")] = True,
 ) -> None:
@@ -57,7 +60,9 @@ def _build(
     def command() -> None:
         chosen = None if array is None else parse_array(array)
         with stages() as progress:
-            build = generate(model, board, output, array=chosen, depth=depth, clock_mhz=clock, progress=progress)
+            build = generate(
+                model, board, output, array=chosen, depth=depth, clock_mhz=clock, rounding=rounding, progress=progress
+            )
             implementation = synthesize_build(build, seed=seed, progress=progress) if route else None
         config, manifest = build.compilation.config, build.manifest
         CONSOLE.print(
@@ -82,9 +87,9 @@ def _build(
 @app.command("verify")
 def _verify(
     folder: Annotated[Path, typer.Argument(help="Folder of a build.")],
-    inputs: Annotated[Path | None, typer.Option(help=".npz with an array named as the model's input; random without.")] = None,
+    inputs: Annotated[Path | None, typer.Option(help=".npz with an array named as the model's input, or inputs; random without.")] = None,
 ) -> None:
-    """The RTL of a build against the golden model and ONNX Runtime, layer by layer."""
+    """The RTL of a build against the golden model and the reference interpreter, layer by layer."""
     _exit(lambda: verify_folder(folder, inputs))
 
 
@@ -93,7 +98,7 @@ def _run(
     folder: Annotated[Path, typer.Argument(help="Folder of a build.")],
     port: Annotated[str | None, typer.Option(help="Serial port of the board.")] = None,
     simulate: Annotated[bool, typer.Option("--simulate", help="Use the simulated board.")] = False,
-    inputs: Annotated[Path | None, typer.Option(help=".npz with an array named as the model's input; random without.")] = None,
+    inputs: Annotated[Path | None, typer.Option(help=".npz with an array named as the model's input, or inputs; random without.")] = None,
     save: Annotated[Path | None, typer.Option(help=".npz for the outputs.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Use only the first inputs.")] = None,
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..boards.catalog import find_board
 from ..boards.out_of_context import implement_component
 from ..compiler.compilation import compile_graph
-from ..compiler.onnx_import import import_onnx
+from ..compiler.model_import import import_model
 from ..hw.engine import Engine
 from .build_folder import board_budget
 from .console import CONSOLE, run_command, stages
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def command() -> None:
         board = find_board(arguments.board)
         compilation = compile_graph(
-            import_onnx(arguments.model), board_budget(board), array=parse_array(arguments.array)
+            import_model(arguments.model), board_budget(board), array=parse_array(arguments.array)
         )
         with tempfile.TemporaryDirectory(dir=".") as folder, stages() as progress:
             result = implement_component(

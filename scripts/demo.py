@@ -6,7 +6,7 @@ import time
 from importlib import resources
 from pathlib import Path
 
-from ..compiler.onnx_import import import_onnx
+from ..compiler.model_import import import_model
 from ..hw.errors import CheckFailed
 from .background import Background
 from .bringup import run_build, show_run
@@ -32,7 +32,7 @@ def demo(folder: Path, board: str, *, route: bool = True) -> None:
     """Build, verify and run the digits network; end with a summary."""
     started = time.monotonic()
     model, heldout = example("digits_int8.onnx"), example("heldout.npz")
-    inputs = load_inputs(heldout, import_onnx(model))
+    inputs = load_inputs(heldout, import_model(model))
     CONSOLE.print("A network that reads handwritten digits, from ONNX to a board.")
     with stages() as progress:
         build = generate(model, board, folder, progress=progress)

@@ -13,7 +13,8 @@ from ..boards.accelerator import Images
 from ..boards.catalog import find_board
 from ..boards.harness import Harness
 from ..compiler.compilation import Compilation, compile_graph
-from ..compiler.onnx_import import import_onnx
+from ..compiler.fixed_point import ROUNDINGS
+from ..compiler.model_import import import_model, model_rounding
 from ..compiler.requantize import deviations
 from ..hw.emit import write_verilog
 from ..hw.engine import Engine
@@ -70,9 +71,13 @@ def generate(
     array: tuple[int, int, int] | None = None,
     depth: int = 1,
     clock_mhz: float | None = None,
+    rounding: str | None = None,
     progress: Stages,
 ) -> Build:
-    """Import and compile ``model``, write Verilog, images, manifest and report into ``folder``."""
+    """Import and compile ``model``, write Verilog, images, manifest and report into ``folder``.
+
+    ``rounding`` is that of a TensorFlow Lite model (compiler/fixed_point.py).
+    """
     started = time.monotonic()
     board = find_board(board_name)
     if clock_mhz is not None and not 0 < clock_mhz < 1e6:
@@ -81,7 +86,8 @@ def generate(
     clock_hz = board.clock_hz(wanted_hz)
     divisor, baud = board.divisor(clock_hz), board.baud(clock_hz)
     progress("import", 0.0, str(model))
-    graph = import_onnx(model)
+    rounding = model_rounding(model, rounding)
+    graph = import_model(model, rounding)
     progress("import", 1.0, f"{len(graph.nodes)} layers")
     compilation = compile_graph(
         graph,
@@ -102,7 +108,7 @@ def generate(
     program = compilation.program
     images = Images(program.program, program.taps, program.weights)
     write_images(folder, images)
-    copy_model(model, folder)
+    model_copy = copy_model(model, folder)
     progress("verilog", 1.0, "core.v, board.v, images")
 
     products = sum(layer.products for layer in program.layers)
@@ -110,6 +116,8 @@ def generate(
     manifest: dict[str, Any] = {
         "macaw": __version__,
         "model": Path(model).name,
+        "model_copy": model_copy,
+        "rounding": rounding,
         "board": board.name,
         "clock_hz": clock_hz,
         "wanted_hz": board.default_clock_hz if wanted_hz is None else wanted_hz,
@@ -166,12 +174,13 @@ def generate(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="generate", description="Quantized ONNX model to Verilog and program images.")
+    parser = argparse.ArgumentParser(prog="generate", description="Quantized model to Verilog and program images.")
     parser.add_argument("model", type=Path)
     parser.add_argument("--board", required=True)
     parser.add_argument("--array", help="p,m,n; chosen by the compiler if left out")
     parser.add_argument("--depth", type=int, default=1)
     parser.add_argument("--clock", type=float, help="MHz")
+    parser.add_argument("--rounding", choices=ROUNDINGS, help="of a TensorFlow Lite model")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args(argv)
 
@@ -184,6 +193,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 array=parse_array(arguments.array) if arguments.array else None,
                 depth=arguments.depth,
                 clock_mhz=arguments.clock,
+                rounding=arguments.rounding,
                 progress=progress,
             )
 

@@ -45,7 +45,7 @@ def _wanted(graph: Graph) -> tuple[np.dtype[Any], tuple[int, ...]]:
 
 
 def load_inputs(path: Path, graph: Graph) -> Inputs:
-    """The array named as the model's input, shape (batch, ...), and ``labels`` if the file has them.
+    """The array named as the model's input or else ``inputs``, shape (batch, ...), and ``labels`` if the file has them.
 
     Raises UserError for a file that cannot be read and an array of the wrong name, shape or type.
     """
@@ -57,11 +57,12 @@ def load_inputs(path: Path, graph: Graph) -> Inputs:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise UserError(f"{path} is a single array, not an .npz archive: save {described} with numpy.savez.")
             names = list(archive.files)
-            if graph.input_name not in names:
+            name = graph.input_name if graph.input_name in names else "inputs"
+            if name not in names:
                 raise UserError(
                     f"{path} has no array {graph.input_name!r} (it has {', '.join(map(repr, names)) or 'none'}): save {described}."
                 )
-            values = archive[graph.input_name]
+            values = archive[name]
             labels = archive["labels"] if "labels" in names else None
     except UserError:
         raise
@@ -70,13 +71,13 @@ def load_inputs(path: Path, graph: Graph) -> Inputs:
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
         raise UserError(f"{path} cannot be read as an .npz archive: save {described} with numpy.savez.") from error
     if values.dtype != dtype:
-        raise UserError(f"The array {graph.input_name!r} of {path} is {values.dtype.name}; the model takes {dtype.name}.")
+        raise UserError(f"The array {name!r} of {path} is {values.dtype.name}; the model takes {dtype.name}.")
     if values.ndim != 1 + len(shape) or values.shape[1:] != shape or not len(values):
         raise UserError(
-            f"The array {graph.input_name!r} of {path} has shape {values.shape}; the model takes {described.split('of ', 1)[1]}."
+            f"The array {name!r} of {path} has shape {values.shape}; the model takes {described.split('of ', 1)[1]}."
         )
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise UserError(f"The array {graph.input_name!r} of {path} holds numbers that are not finite.")
+        raise UserError(f"The array {name!r} of {path} holds numbers that are not finite.")
     if labels is not None and (labels.shape != (len(values),) or labels.dtype.kind not in "iu"):
         raise UserError(f"The array 'labels' of {path} must hold one integer for each of the {len(values)} inputs.")
     return Inputs(values, None if labels is None else labels.astype(np.int64))

@@ -123,13 +123,15 @@ def low_utilization_reasons(layer: Mapping[str, Any], engine: Mapping[str, Any])
 def reproducing_command(manifest: Mapping[str, Any], folder: str) -> str:
     """The command line that makes the same build again, with everything that the compiler chose written out."""
     engine = manifest.get("engine") or {}
-    words = ["macaw", "build", str(manifest.get("model", "MODEL.onnx")), "--board", str(manifest.get("board", "BOARD"))]
+    words = ["macaw", "build", str(manifest.get("model", "MODEL")), "--board", str(manifest.get("board", "BOARD"))]
     if all(name in engine for name in ("p", "m", "n")):
         words += ["--array", f"{engine['p']},{engine['m']},{engine['n']}"]
     if "depth" in engine:
         words += ["--depth", str(engine["depth"])]
     if manifest.get("wanted_hz"):
         words += ["--clock", f"{manifest['wanted_hz'] / 1e6:g}"]
+    if manifest.get("rounding"):
+        words += ["--rounding", str(manifest["rounding"])]
     implementation = manifest.get("implementation")
     words += ["--seed", str(implementation["seed"])] if implementation else ["--no-route"]
     return " ".join(

@@ -17,7 +17,7 @@ from ..boards.accelerator import Accelerator
 from ..hw.errors import CheckFailed
 from ..sim.core_simulation import CoreSimulation
 from ..sim.golden_network import GoldenNetwork, model_output, quantize_input
-from ..sim.reference import OnnxReference, reference_available
+from ..sim.reference import open_reference
 from .build_folder import Build, load_build
 from .console import CONSOLE, Stages, run_command, stages
 from .inputs import Inputs, load_inputs, random_inputs
@@ -72,7 +72,7 @@ class Verification:
 
 
 def verify_build(build: Build, inputs: Inputs | None, *, progress: Stages) -> Verification:
-    """Run the RTL of ``build`` on ``inputs`` (random ones without) and compare with golden model and ONNX Runtime.
+    """Run the RTL of ``build`` on ``inputs`` (random ones without) and compare with golden model and reference.
 
     The maps of all layers are compared for the first 20 inputs, the output for all, and the cycle counter with the cycle
     model. The result is kept in ``verify.json``.
@@ -89,16 +89,16 @@ def verify_build(build: Build, inputs: Inputs | None, *, progress: Stages) -> Ve
     golden_outputs = model_output(graph, golden[graph.output])
     progress("golden model", 1.0, f"{count} inputs")
 
-    reference = OnnxReference(build.folder / "model.onnx", graph) if reference_available() else None
+    reference = open_reference(build.model, graph, build.manifest["rounding"])
     reference_maps: dict[str, NDArray[np.int8] | None] = {}
     reference_outputs: NDArray[Any] | None = None
     if reference is not None:
-        progress("onnx runtime", 0.0, f"{count} inputs")
+        progress("reference", 0.0, f"{count} inputs, {reference.name}")
         for done, layer in enumerate(build.compilation.program.layers):
             reference_maps[layer.output] = reference.map(layer.output, chosen.values[:layer_count])
-            progress("onnx runtime", 0.5 * done / len(build.compilation.program.layers), layer.name)
+            progress("reference", 0.5 * done / len(build.compilation.program.layers), layer.name)
         reference_outputs = reference.outputs(chosen.values)
-        progress("onnx runtime", 1.0, f"{count} inputs")
+        progress("reference", 1.0, f"{count} inputs, {reference.name}")
 
     progress("compile RTL", 0.0, "Verilator")
     simulation = CoreSimulation(build.core, build.simulation_folder)
@@ -166,7 +166,7 @@ def verify_build(build: Build, inputs: Inputs | None, *, progress: Stages) -> Ve
         predicted_cycles=build.compilation.cycles,
         stalls=stalls,
         accuracy={name: value for name, value in accuracy.items() if value is not None},
-        reference="ONNX Runtime" if reference is not None else "",
+        reference=reference.name if reference is not None else "",
         cycles_per_second=speed,
         random=inputs is None,
     )
@@ -200,7 +200,11 @@ def show_verification(result: Verification) -> None:
     for name, share in result.accuracy.items():
         CONSOLE.print(f"right classes, {name}: {100 * share:.2f} %")
     if not result.reference:
-        CONSOLE.print("[dim]ONNX Runtime is not installed: `pip install onnxruntime` adds the comparison with it.[/]")
+        CONSOLE.print(
+            "[dim]No reference interpreter is installed that rounds like this build: `pip install 'macaw[reference]'` adds ONNX "
+            "Runtime and TensorFlow Lite Micro (--rounding tflm).[/]",
+            highlight=False,
+        )
 
 
 def verify_folder(folder: Path, inputs: Path | None) -> None:

@@ -135,7 +135,7 @@ def _edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
         ("board is lost", 2, "build.json is damaged: build again"),
         ("board is unknown", 2, "build.json is damaged: build again"),
         ("identity is another", 2, "whose engine differs"),
-        ("model is lost", 2, "There is no ONNX file"),
+        ("model is lost", 2, "There is no model file"),
         ("model is junk", 2, "is not an ONNX"),
         ("image is lost", 2, "weights.hex is missing or damaged: build again"),
         ("image is junk", 2, "weights.hex is missing or damaged: build again"),

@@ -26,8 +26,8 @@ def build(macaw: Any, tmp_path: Path, looks_complete: LooksComplete) -> Any:
 
 
 def test_absent_file(build: Any, tmp_path: Path) -> None:
-    build(tmp_path / "absent.onnx", parts=("There is no ONNX file", "absent.onnx"))
-    build(tmp_path, parts=("There is no ONNX file",))
+    build(tmp_path / "absent.onnx", parts=("There is no model file", "absent.onnx"))
+    build(tmp_path, parts=("There is no model file",))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model at all", bytes(range(256)) * 20, b"PK\x03\x04" + bytes(100)])

@@ -1,0 +1,41 @@
+"""The reference interpreter of a model as the judge of the golden model: its output, and any map inside it."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..compiler.graph import Graph
+from ..compiler.model_import import is_tflite
+from .onnx_reference import OnnxReference
+from .tflite_reference import TfliteReference
+
+__all__ = ["Reference", "open_reference"]
+
+
+class Reference(Protocol):
+    """An interpreter with a model in it."""
+
+    @property
+    def name(self) -> str:
+        """As it is written in reports."""
+
+    def outputs(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """The model's output for a batch of inputs, run one by one."""
+
+    def map(self, tensor: str, inputs: NDArray[Any]) -> NDArray[np.int8] | None:
+        """A map of the integer graph, (batch, height, width, channels), as the interpreter computes it; None if it does not
+        show it."""
+
+
+def open_reference(path: Path, graph: Graph, rounding: str | None = None) -> Reference | None:
+    """The interpreter that ``graph``, imported from ``path`` with ``rounding``, must equal: ONNX Runtime, or TensorFlow Lite
+    Micro. None if it is not installed, or if none here rounds that way ("single")."""
+    if is_tflite(path):
+        installed = rounding != "single" and importlib.util.find_spec("tflite_micro") is not None
+        return TfliteReference(path, graph) if installed else None
+    return OnnxReference(path, graph) if importlib.util.find_spec("onnxruntime") is not None else None
