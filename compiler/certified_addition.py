@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,11 @@ class CertifiedAddition:
         return self.difference_count == 0
 
     @property
+    def pair_count(self) -> int:
+        """Pairs that the inputs can hold."""
+        return int(self._difference.size)
+
+    @property
     def outputs(self) -> NDArray[np.int8]:
         """The engine's output for every pair, indexed as ``table``, in Python's integers."""
         values = np.arange(-128, 128).astype(object)
@@ -82,18 +87,29 @@ class CertifiedAddition:
         lowered = (shifted <= self.pivot) & (totals - (shifted << shift) < 1 << self.nudge)
         return np.clip(shifted - lowered.astype(object), self.low, self.high).astype(np.int8)
 
+    def counted(self) -> CertifiedAddition:
+        """This addition with its differences counted."""
+        difference = self._difference
+        return replace(
+            self, difference_count=int(np.count_nonzero(difference)), largest_difference=int(difference.max())
+        )
+
     def certify(self) -> None:
         """Check from scratch, on every pair that the inputs can hold, that engine and reference differ exactly as counted.
         Raises CheckFailed that names the layer."""
-        rows = slice(self.first_range[0] + 128, self.first_range[1] + 129)
-        columns = slice(self.second_range[0] + 128, self.second_range[1] + 129)
-        difference = np.abs(self.outputs[rows, columns].astype(np.int64) - self.table[rows, columns])
-        equal = all(len(set(values.tolist())) == 1 for values in (self.multiplier, self.offset, self.shift_code))
-        if (
-            not equal
-            or np.count_nonzero(difference) != self.difference_count
-            or int(difference.max()) != self.largest_difference
+        equal = all((values == values[0]).all() for values in (self.multiplier, self.offset, self.shift_code))
+        counted = self.counted()
+        if not equal or (counted.difference_count, counted.largest_difference) != (
+            self.difference_count,
+            self.largest_difference,
         ):
             raise CheckFailed(
                 f"Residual addition {self.layer!r}: engine and reference differ for other pairs of inputs than the solver found."
             )
+
+    @property
+    def _difference(self) -> Int64Array:
+        """Output steps between engine and reference for every pair that the inputs can hold."""
+        rows = slice(self.first_range[0] + 128, self.first_range[1] + 129)
+        columns = slice(self.second_range[0] + 128, self.second_range[1] + 129)
+        return np.abs(self.outputs[rows, columns].astype(np.int64) - self.table[rows, columns])

@@ -8,7 +8,8 @@ import numpy as np
 from amaranth.utils import ceil_log2
 from numpy.typing import NDArray
 
-from .graph import Convolution, Graph
+from .addition_weights import addition_candidates
+from .graph import Add, Convolution, Graph
 from .layer_requantization import layer_staircase, nudged_bits
 from .line_solver import LARGEST_SHIFT, WIDEST_MULTIPLIER, LineSolver
 from .nearest_line import SLOPES
@@ -59,6 +60,10 @@ def requantizer_parameters(graph: Graph) -> RequantizerParameters:
     ranges = input_ranges(graph)
     needs = _Needs()
     for node in graph.nodes:
+        if isinstance(node, Add):
+            candidates = addition_candidates(node, ranges[node.input], ranges[node.second])
+            slopes = _slope_bits(candidates.staircase.slope)
+            needs.plain.append((candidates.bits if candidates.solvable else slopes).min(0, keepdims=True))
         if not isinstance(node, Convolution):
             continue
         stairs = layer_staircase(node, graph.tensors[node.input].zero_point, ranges[node.input])
