@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..hw.control.descriptor import Operation
 from ..hw.memory.map_layout import MapLayout
-from .graph import Convolution, MaxPool, Node
+from .graph import Add, Convolution, MaxPool, Node
 
-__all__ = ["LayerPlan", "OutputRun", "Tap", "dense_weights", "input_words", "plan_layer"]
+__all__ = [
+    "ADDITION_TAPS",
+    "LayerPlan",
+    "OutputRun",
+    "RowTile",
+    "Tap",
+    "addition_weights",
+    "dense_weights",
+    "input_words",
+    "plan_layer",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +37,11 @@ class Tap:
     row: int
     column: int
     columns: int
+    scale: bool = False
+
+
+ADDITION_TAPS = ((True, 0), (True, 1), (False, 0), (False, 1))
+"""Taps of a residual addition: whether it is a high digit's, whose sums count 256-fold, and of which map."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +62,25 @@ class OutputRun:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RowTile:
+    """Output rows ``first`` .. ``first + rows - 1``, with all output groups, before any other rows: descriptors of their own.
+
+    ``input_row``: the input row that is row 0 for ``taps``; rows of the input above it do not exist for this tile.
+    """
+
+    first: int
+    rows: int
+    input_row: int
+    taps: tuple[Tap, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class LayerPlan:
-    """One node on the engine. ``input`` and ``output`` are layouts with base 0."""
+    """One node on the engine. ``input`` and ``output`` are layouts with base 0.
+
+    ``tiles``: output rows in the order in which they are computed, usually one tile of all; ``taps``: of the tile that
+    begins with row 0.
+    """
 
     node: Node
     input: MapLayout
@@ -55,6 +88,7 @@ class LayerPlan:
     stride: tuple[int, int]
     taps: tuple[Tap, ...]
     runs: tuple[OutputRun, ...]
+    tiles: tuple[RowTile, ...]
     lanes: int
     """Output channels of a group: n, or m for max pooling."""
 
@@ -63,15 +97,25 @@ class LayerPlan:
         """Pixel groups in an output row."""
         return -(-self.output.width // self.output.p)
 
-    def loops(self, run: OutputRun) -> dict[str, int]:
+    @property
+    def multiplies(self) -> bool:
+        """Whether the node runs on the array and the output stage, with weights and requantization."""
+        return isinstance(self.node, Convolution | Add)
+
+    @property
+    def passes(self) -> tuple[tuple[RowTile, OutputRun], ...]:
+        """What each descriptor of the layer does, in order."""
+        return tuple((tile, run) for tile in self.tiles for run in self.runs)
+
+    def loops(self, tile: RowTile, run: OutputRun) -> dict[str, int]:
         """The descriptor fields that say how often things happen: all that the cycle model needs."""
-        operation = Operation.CONVOLUTION if isinstance(self.node, Convolution) else Operation.MAX_POOL
+        operation = Operation.CONVOLUTION if self.multiplies else Operation.MAX_POOL
         return {
             "operation": operation.value,
             "groups_last": run.groups - 1,
             "words_last": run.words - 1,
             "taps_last": len(self.taps) - 1,
-            "rows_last": self.output.height - 1,
+            "rows_last": tile.rows - 1,
             "row_groups_last": self.row_groups - 1,
             "tail_last": self.output.width - (self.row_groups - 1) * self.output.p - 1,
         }
@@ -79,18 +123,18 @@ class LayerPlan:
     @property
     def weight_words(self) -> int:
         """Words of weights, without parameters."""
-        if not isinstance(self.node, Convolution):
+        if not self.multiplies:
             return 0
         return sum(run.groups * run.words * len(self.taps) for run in self.runs)
 
     @property
     def parameter_groups(self) -> int:
         """Output groups that have requantization parameters."""
-        return sum(run.groups for run in self.runs) if isinstance(self.node, Convolution) else 0
+        return sum(run.groups for run in self.runs) if self.multiplies else 0
 
     @property
     def products(self) -> int:
-        """Multiplications that the node needs, padding included; 0 for max pooling."""
+        """Multiplications that the node needs, padding included; 0 for max pooling and residual addition."""
         if not isinstance(self.node, Convolution):
             return 0
         return self.output.height * self.output.width * self.output.channels * self.node.products_per_output
@@ -151,10 +195,33 @@ def input_words(outputs: int, groups: int, fan_in: int, m: int, n: int) -> tuple
     return [min(word, -(-fan_in * groups // m) - words) for word in first_words], words
 
 
-def plan_layer(node: Node, source: MapLayout, target: MapLayout, n: int) -> LayerPlan:
+def _row_tiles(taps: tuple[Tap, ...], source: MapLayout, height: int, stride: int, rows: int) -> tuple[RowTile, ...]:
+    """Tiles of ``rows`` output rows, from the top. Those that reach no padding above have equal taps."""
+    above = -min(tap.row for tap in taps)
+    tiles = []
+    for first in range(0, height, rows):
+        input_row = max(first * stride - above, 0)
+        shift = first * stride - input_row
+        shifted = tuple(
+            replace(tap, row=tap.row + shift, address=tap.address + shift * source.line_words) for tap in taps
+        )
+        tiles.append(RowTile(first=first, rows=min(rows, height - first), input_row=input_row, taps=shifted))
+    return tuple(tiles)
+
+
+def plan_layer(
+    node: Node,
+    source: MapLayout,
+    target: MapLayout,
+    n: int,
+    second: MapLayout | None = None,
+    distance: int = 0,
+    tile_rows: int = 0,
+) -> LayerPlan:
     """Places ``node`` on an engine with n output lanes; p and m are the layouts'.
 
-    ``source.phases`` must be the node's horizontal stride.
+    ``source.phases`` must be the node's horizontal stride. ``second``: the layout of an addition's second map, and
+    ``distance`` how many addresses behind the first map it begins. ``tile_rows``: output rows of a tile; 0: all.
     """
     if isinstance(node, Convolution):
         outputs, height, width, fan_in = node.weights.shape
@@ -162,6 +229,18 @@ def plan_layer(node: Node, source: MapLayout, target: MapLayout, n: int) -> Laye
         first_words, words = input_words(outputs, node.groups, fan_in, source.m, n)
         lanes = n
         stride = node.stride
+    elif isinstance(node, Add):
+        if second is None or (second.words, second.plane_words, second.line_words, second.phases) != (
+            source.words, source.plane_words, source.line_words, source.phases
+        ):  # fmt: skip
+            raise ValueError(f"the two maps that {node.name} adds do not lie alike: {source}, {second}")
+        taps = tuple(
+            Tap(address=which * distance, bank=0, row=0, column=0, columns=source.width, scale=scale)
+            for scale, which in ADDITION_TAPS
+        )
+        first_words, words = input_words(source.channels, source.channels, 1, source.m, n)
+        lanes = n
+        stride = (1, 1)
     elif isinstance(node, MaxPool):
         taps = _taps(source, node.kernel, node.stride[1], (node.padding[0], node.padding[1]), (1, 1))
         first_words, words = list(range(source.words)), 1
@@ -169,6 +248,8 @@ def plan_layer(node: Node, source: MapLayout, target: MapLayout, n: int) -> Laye
         stride = node.stride
     else:
         raise TypeError(f"no plan for a {type(node).__name__}")
+    if source.first_byte:
+        raise ValueError(f"the input of {node.name} begins inside of a word")
     if source.phases != stride[1]:
         raise ValueError(f"the input of {node.name} has {source.phases} phases, not {stride[1]}")
     return LayerPlan(
@@ -178,8 +259,19 @@ def plan_layer(node: Node, source: MapLayout, target: MapLayout, n: int) -> Laye
         stride=stride,
         taps=taps,
         runs=_output_runs(first_words, words),
+        tiles=_row_tiles(taps, source, target.height, stride[0], tile_rows or target.height),
         lanes=lanes,
     )
+
+
+def addition_weights(digits: Sequence[tuple[int, int]], channels: int) -> NDArray[np.int8]:
+    """Weights of a residual addition as of a convolution with a kernel of 1 x 4, in the order of ``ADDITION_TAPS``, shape
+    (channels, 1, 4, channels). ``digits``: high and low digit of the weight of each map."""
+    weights = np.zeros((channels, 1, len(ADDITION_TAPS), channels), np.int8)
+    every = np.arange(channels)
+    for position, (scale, which) in enumerate(ADDITION_TAPS):
+        weights[every, 0, position, every] = digits[which][0 if scale else 1]
+    return weights
 
 
 def dense_weights(node: Convolution, channels: int) -> NDArray[np.int8]:

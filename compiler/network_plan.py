@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from ..hw.memory.map_layout import MapLayout
-from .allocation import Lifetime, allocate
-from .graph import Convolution, Graph, MaxPool
+from .allocation import Handover, Lifetime, allocate
+from .concatenation import ChannelPlace, channel_places, legalize
+from .graph import Add, Concat, Convolution, Graph, Node
 from .layer_plan import LayerPlan, plan_layer
-from .problem import ModelError, Problem
+from .overlap import legal_distances
+from .rephasing import reading_strides
 
-__all__ = ["NetworkPlan", "plan_network"]
+__all__ = ["NetworkPlan", "network_plans", "plan_network"]
+
+_TILE_ROWS = (8, 6, 4, 3, 2, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkPlan:
-    """Plans of all layers, in execution order, and the address of every tensor."""
+    """Plans of all layers, in execution order, and the place of every tensor.
 
+    ``graph``: the network with the copies that the array needs (compiler/concatenation.py).
+    """
+
+    graph: Graph
     layers: tuple[LayerPlan, ...]
-    bases: Mapping[str, int]
+    maps: Mapping[str, MapLayout]
 
     @property
     def feature_words(self) -> int:
         """Addresses that the maps need in each bank."""
-        return max(self.bases[plan.node.output] + plan.output.size for plan in self.layers)
+        return max(layout.base + layout.size for layout in self.maps.values())
 
     @property
     def largest_step(self) -> tuple[LayerPlan, int]:
@@ -39,12 +47,12 @@ class NetworkPlan:
     @property
     def tap_count(self) -> int:
         """Entries of the tap memory; equal lists are kept once."""
-        return sum(len(taps) for taps in {plan.taps for plan in self.layers})
+        return sum(len(taps) for taps in {tile.taps for plan in self.layers for tile in plan.tiles})
 
     @property
     def descriptors(self) -> int:
         """Descriptors of the program, without its end."""
-        return sum(len(plan.runs) for plan in self.layers)
+        return sum(len(plan.passes) for plan in self.layers)
 
     @property
     def most_groups(self) -> int:
@@ -63,49 +71,144 @@ class NetworkPlan:
         )
 
 
-def _phases(graph: Graph) -> dict[str, int]:
-    """Phases of every tensor: the horizontal stride with which it is consumed."""
-    strides: dict[str, dict[int, str]] = {}
-    for node in graph.nodes:
-        if isinstance(node, Convolution | MaxPool):
-            strides.setdefault(node.input, {}).setdefault(node.stride[1], node.name)
-    problems = []
-    for name, users in strides.items():
-        if len(users) > 1:
-            listed = " and ".join(f"{stride} (node {user!r})" for stride, user in sorted(users.items()))
-            shape = "x".join(map(str, graph.tensors[name].shape))
-            problems.append(
-                Problem(
-                    node=next(iter(users.values())),
-                    operator="",
-                    shapes=f"{name}: {shape}",
-                    rule=f"the map is read with different horizontal strides: {listed}",
-                    remedy="give all its readers the same stride",
-                )
+class _Planner:
+    """One way to place a graph's maps; see :func:`plan_network`."""
+
+    def __init__(self, graph: Graph, p: int, m: int, n: int, in_place: bool, tile_rows: int) -> None:
+        self.graph, self.n, self.in_place, self.tile_rows = graph, n, in_place, tile_rows
+        self.nodes = [node for node in graph.nodes if not isinstance(node, Concat)]
+        self.places = channel_places(graph)
+        strides = reading_strides(graph)
+        phases = dict.fromkeys(graph.tensors, 1)
+        for name, place in self.places.items():
+            phases[place.whole] = max(phases[place.whole], *strides[name], 1)
+        # Maps that lie for themselves; the others are parts of them.
+        self.wholes = {
+            name: MapLayout(
+                p=p, m=m, height=graph.tensors[name].shape[0], width=graph.tensors[name].shape[1],
+                channels=graph.tensors[name].shape[2], phases=phases[name],
             )
-    if problems:
-        raise ModelError(problems)
-    return {name: next(iter(users)) for name, users in strides.items()}
+            for name, place in self.places.items()
+            if place == ChannelPlace(name, 0)
+        }  # fmt: skip
+        self.tiled: set[str] = set()
+        if tile_rows:
+            self._spread()
 
+    def layout(self, name: str, base: int = 0) -> MapLayout:
+        """The layout of a tensor whose whole begins at ``base``."""
+        place = self.places[name]
+        whole = replace(self.wholes[place.whole], base=base)
+        return whole if place.whole == name else whole.part(place.channel, self.graph.tensors[name].shape[2])
 
-def plan_network(graph: Graph, p: int, m: int, n: int) -> NetworkPlan:
-    """Plans ``graph`` for an array. Raises ModelError where the engine has no way to run a node."""
-    phases = _phases(graph)
-    layouts = {
-        name: MapLayout(
-            p=p, m=m, height=tensor.shape[0], width=tensor.shape[1], channels=tensor.shape[2],
-            phases=phases.get(name, 1),
+    def _spread(self) -> None:
+        """Chooses the layers to tile, and gives their maps, and those that share memory with them, planes with a gap for a
+        tile and what the kernel reads around it."""
+        families = {name: {name} for name in self.wholes}
+        gaps: dict[str, int] = {}
+        largest = max(layout.size for layout in self.wholes.values())
+        for node in self.nodes:
+            source, target = self.layout(node.input), self.layout(node.output)
+            if (source.height, source.line_words, source.phases) != (target.height, target.line_words, target.phases):
+                continue
+            together = set().union(*(families[self.places[name].whole] for name in (*node.inputs, node.output)))
+            for name in together:
+                families[name] = together
+            if isinstance(node, Convolution) and node.stride[0] == 1 and source.size + target.size > largest:
+                self.tiled.add(node.output)
+                halo = max(node.padding[0], (node.weights.shape[1] - 1) * node.dilation[0] - node.padding[0])
+                gaps[self.places[node.output].whole] = self.tile_rows + halo
+        for name, layout in self.wholes.items():
+            gap = max((gaps.get(other, 0) for other in families[name]), default=0)
+            self.wholes[name] = replace(layout, pitch=(layout.height + gap) * layout.line_words)
+
+    def _plan(self, node: Node, distance: int = 0, tile_rows: int = 0) -> LayerPlan:
+        second = node.second if isinstance(node, Add) else node.input
+        return plan_layer(
+            node, self.layout(node.input), self.layout(node.output), self.n, self.layout(second), distance, tile_rows
         )
-        for name, tensor in graph.tensors.items()
-    }  # fmt: skip
-    lifetimes: dict[str, Lifetime] = {}
-    for name, layout in layouts.items():
-        made = next((step for step, node in enumerate(graph.nodes) if node.output == name), -1)
-        used = max((step for step, node in enumerate(graph.nodes) if node.input == name), default=made)
-        if name == graph.output:
-            used = len(graph.nodes)
-        lifetimes[name] = Lifetime(size=layout.size, first=made, last=used)
-    return NetworkPlan(
-        layers=tuple(plan_layer(node, layouts[node.input], layouts[node.output], n) for node in graph.nodes),
-        bases=allocate(lifetimes),
-    )
+
+    def _variants(self, node: Node) -> list[LayerPlan]:
+        """The node in one piece; in tiles from the top, and from the bottom."""
+        plans = [self._plan(node)]
+        if node.output in self.tiled:
+            down = self._plan(node, tile_rows=self.tile_rows)
+            plans += [down, replace(down, tiles=down.tiles[::-1])]
+        return plans
+
+    def _lifetimes(self) -> dict[str, Lifetime]:
+        steps: dict[str, list[int]] = {name: [] for name in self.wholes}
+        for step, node in enumerate(self.nodes):
+            for name in (*node.inputs, node.output):
+                steps[self.places[name].whole].append(step)
+        steps[self.places[self.graph.input].whole].append(-1)
+        steps[self.places[self.graph.output].whole].append(len(self.nodes))
+        return {
+            name: Lifetime(size=layout.size, first=min(steps[name], default=-1), last=max(steps[name], default=-1))
+            for name, layout in self.wholes.items()
+        }
+
+    def _between(self, source: str, target: str) -> int:
+        """What the distance between two wholes has in front of that between two maps in them."""
+        return self.layout(source).base - self.layout(target).base
+
+    def _handovers(self, lifetimes: Mapping[str, Lifetime], variants: list[list[LayerPlan]]) -> Iterator[Handover]:
+        for step, node in enumerate(self.nodes):
+            target = self.places[node.output].whole
+            for source in {self.places[name].whole for name in node.inputs}:
+                inside = {name for name in node.inputs if self.places[name].whole == source}
+                if lifetimes[source].last != step or lifetimes[target].first != step or len(inside) > 1:
+                    continue
+                name = inside.pop()
+                found = {d for plan in variants[step] for d in legal_distances(plan, self.layout(name))}
+                shift = self._between(name, node.output)
+                yield Handover(source=source, target=target, distances=tuple(sorted(d + shift for d in found)))
+
+    def _chosen(self, plans: list[LayerPlan], bases: Mapping[str, int]) -> LayerPlan:
+        """The first variant that is right for the addresses."""
+        node = plans[0].node
+        target = self.places[node.output].whole
+        overlapping = []
+        for name in set(node.inputs):
+            source = self.places[name].whole
+            distance = bases[target] - bases[source]
+            if source != target and -self.wholes[target].size < distance < self.wholes[source].size:
+                overlapping.append((name, distance - self._between(name, node.output)))
+        return next(
+            plan
+            for plan in plans
+            if all(distance in legal_distances(plan, self.layout(name)) for name, distance in overlapping)
+        )
+
+    def run(self) -> NetworkPlan:
+        """The plan."""
+        lifetimes = self._lifetimes()
+        variants = [self._variants(node) for node in self.nodes]
+        bases = allocate(lifetimes, self._handovers(lifetimes, variants) if self.in_place else ())
+        maps = {name: self.layout(name, bases[place.whole]) for name, place in self.places.items()}
+        layers = []
+        for node, plans in zip(self.nodes, variants, strict=True):
+            plan = self._chosen(plans, bases)
+            if isinstance(node, Add):
+                plan = self._plan(node, maps[node.second].base - maps[node.input].base)
+            layers.append(plan)
+        return NetworkPlan(graph=self.graph, layers=tuple(layers), maps=maps)
+
+
+def plan_network(graph: Graph, p: int, m: int, n: int, *, in_place: bool = False, tile_rows: int = 0) -> NetworkPlan:
+    """Plans ``graph`` for an array.
+
+    ``in_place``: a layer's output may take the place of an input that dies with it, as far as the order of reads and writes
+    allows. ``tile_rows``: convolutions of stride 1 whose input and output need more than the largest map may be cut into
+    tiles of so many rows, whose outputs take the place of rows that are dead already; costs descriptors.
+    Raises ModelError where the engine has no way to run a node.
+    """
+    return _Planner(legalize(graph, m, n), p, m, n, in_place, tile_rows).run()
+
+
+def network_plans(graph: Graph, p: int, m: int, n: int) -> Iterator[NetworkPlan]:
+    """Plans of ``graph`` that need less and less feature memory, and more and more else."""
+    yield plan_network(graph, p, m, n)
+    yield plan_network(graph, p, m, n, in_place=True)
+    for rows in _TILE_ROWS:
+        yield plan_network(graph, p, m, n, in_place=True, tile_rows=rows)

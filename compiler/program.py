@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from ..hw.config import EngineConfig
 from ..hw.control.descriptor import descriptor_layout, descriptor_words, encode, tap_layout
 from ..hw.memory.map_layout import MapLayout
+from .certified_addition import CertifiedAddition
 from .certified_requantization import CertifiedRequantization
 from .graph import Convolution
-from .layer_plan import LayerPlan, Tap, dense_weights
+from .layer_plan import Tap, addition_weights, dense_weights
+from .network_plan import NetworkPlan
 
 __all__ = ["Program", "ProgramLayer", "assemble"]
 
@@ -92,7 +94,7 @@ def _weight_image(words: Sequence[NDArray[np.uint8]], config: EngineConfig) -> N
 
 
 def _parameter_words(
-    certified: CertifiedRequantization, channels: Sequence[int], config: EngineConfig
+    certified: CertifiedRequantization | CertifiedAddition, channels: Sequence[int], config: EngineConfig
 ) -> list[NDArray[np.uint8]]:
     """The rows in front of an output group: multiplier, offset, shift code of each lane, least significant row first."""
     size = config.parameter_words * config.m
@@ -107,12 +109,10 @@ def _parameter_words(
 
 def assemble(
     config: EngineConfig,
-    plans: Sequence[LayerPlan],
-    bases: Mapping[str, int],
-    certified: Mapping[str, CertifiedRequantization],
-    zero_points: Mapping[str, int],
+    network: NetworkPlan,
+    certified: Mapping[str, CertifiedRequantization | CertifiedAddition],
 ) -> Program:
-    """Encodes planned layers. ``bases``: address of each tensor; ``certified``: by output tensor; ``zero_points``: by tensor.
+    """Encodes a planned network. ``certified``: the requantization of each layer, by output tensor.
 
     The engine's depths are not checked here: EngineConfig of the result is ``config`` as given.
     """
@@ -120,57 +120,60 @@ def assemble(
     taps = _TapTable([], {})
     weight_words: list[NDArray[np.uint8]] = []
     layers = []
-    maps: dict[str, MapLayout] = {}
     words: list[int] = []
-    for plan in plans:
+    for plan in network.layers:
         node = plan.node
-        source = replace(plan.input, base=bases[node.input])
-        target = replace(plan.output, base=bases[node.output])
-        maps[node.input] = source
-        maps[node.output] = target
-        convolution = isinstance(node, Convolution)
-        dense = dense_weights(node, source.channels) if isinstance(node, Convolution) else None
-        if dense is not None:
+        source, target = network.maps[node.input], network.maps[node.output]
+        rule = certified[node.output] if plan.multiplies else None
+        if isinstance(node, Convolution):
+            dense = dense_weights(node, source.channels)
+        elif isinstance(rule, CertifiedAddition):
+            dense = addition_weights(rule.digits, source.channels)
+        if rule is not None:
             padded = np.zeros((*dense.shape[:3], source.words * config.m), np.int8)
             padded[..., : source.channels] = dense
-        descriptors = []
+        weight_first = {}
         for run in plan.runs:
-            weight_first = len(weight_words)
+            weight_first[run] = len(weight_words) if rule else 0
             first_channel = run.first_group * plan.lanes
             end_channel = min(first_channel + run.groups * plan.lanes, target.channels)
-            if isinstance(node, Convolution):
+            if rule is not None:
                 for group in range(run.groups):
                     start = first_channel + group * config.n
                     channels = range(start, min(start + config.n, end_channel))
-                    weight_words.extend(_parameter_words(certified[node.output], channels, config))
+                    weight_words.extend(_parameter_words(rule, channels, config))
                     first_word = run.first_word + group // run.period * run.period_words
                     rows = np.zeros((config.n, len(plan.taps), run.words, config.m), np.int8)
                     part = padded[channels.start : channels.stop].reshape(len(channels), len(plan.taps), -1, config.m)
                     rows[: len(channels)] = part[:, :, first_word : first_word + run.words]
                     ordered = rows.transpose(1, 2, 0, 3).reshape(-1, config.n, config.m)
                     weight_words.extend(ordered.view(np.uint8))
-            values = plan.loops(run) | {
-                "tap_first": taps.place(plan.taps),
-                "weight_first": weight_first if convolution else 0,
-                "input_first": source.base + run.first_word * source.plane_words,
-                "input_rows": source.height,
+        descriptors = []
+        for tile, run in plan.passes:
+            end_channel = min((run.first_group + run.groups) * plan.lanes, target.channels)
+            output_word, output_byte = divmod(target.first_byte + run.first_group * plan.lanes, config.m)
+            values = plan.loops(tile, run) | {
+                "tap_first": taps.place(tile.taps),
+                "weight_first": weight_first[run],
+                "input_first": source.base + tile.input_row * source.line_words + run.first_word * source.plane_words,
+                "input_rows": max(source.height - tile.input_row, 0),
                 "word_step": source.plane_words % feature_modulus,
                 "row_step": plan.stride[0] * source.line_words % feature_modulus,
                 "row_stride": plan.stride[0],
                 "period_last": run.period - 1,
                 "period_step": run.period_words * source.plane_words % feature_modulus,
-                "pad": (zero_points[node.input] if convolution else -128) & 0xFF,
-                "low": node.requantization.low if isinstance(node, Convolution) else -128,
-                "high": node.requantization.high if isinstance(node, Convolution) else 127,
-                "pivot": (certified[node.output].pivot if convolution else -128) if config.nudge else 0,
-                "output_first": target.base + first_channel // config.m * target.plane_words,
-                "output_offset": first_channel % config.m,
+                "pad": (network.graph.tensors[node.input].zero_point if rule else -128) & 0xFF,
+                "low": rule.low if rule else -128,
+                "high": rule.high if rule else 127,
+                "pivot": (rule.pivot if rule else -128) if config.nudge else 0,
+                "output_first": target.base + tile.first * target.line_words + output_word * target.plane_words,
+                "output_offset": output_byte,
                 "output_row_step": target.line_words,
                 "output_word_step": target.plane_words % feature_modulus,
-                "output_group_step": (config.n // config.m if convolution else 1) * target.plane_words % feature_modulus,
+                "output_group_step": (config.n // config.m if rule else 1) * target.plane_words % feature_modulus,
                 "output_phase_step": target.phase_words,
                 "output_phases_last": target.phases - 1,
-                "last_lane": (end_channel - first_channel - 1) % config.n if convolution else 0,
+                "last_lane": (end_channel - 1) % config.n if rule else 0,
             }
             descriptors.append(values)
             bits = encode(descriptor_layout(config), values)
@@ -194,10 +197,10 @@ def assemble(
         program=np.array(header + words + end, np.uint32),
         taps=_segments(entries, -(-layout.size // 32)),
         weights=_weight_image(weight_words, config),
-        maps=maps,
+        maps=network.maps,
         layers=tuple(layers),
-        input=plans[0].node.input,
-        output=plans[-1].node.output,
+        input=network.graph.input,
+        output=network.graph.output,
     )
 
 
@@ -208,4 +211,4 @@ def _tap_values(tap: Tap, config: EngineConfig) -> dict[str, Any]:
         "row": tap.row,
         "column": tap.column,
         "columns": tap.columns,
-    }
+    } | ({"scale": int(tap.scale)} if config.adding else {})

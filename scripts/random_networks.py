@@ -75,9 +75,13 @@ def run_network(core: CoreSimulation, config: EngineConfig, graph: Graph, genera
     inputs = generator.integers(-128, 128, (1, *graph.tensors[graph.input].shape)).astype(np.int8)
     wanted = GoldenNetwork(graph, certified).run(inputs)[graph.output]
     graph = _rewritten(graph, config, generator)
-    plan = plan_network(graph, config.p, config.m, config.n)
-    zero_points = {name: tensor.zero_point for name, tensor in graph.tensors.items()}
-    program = assemble(config, plan.layers, plan.bases, certified, zero_points)
+    in_place = bool(generator.random() < 0.7)
+    tile_rows = int(generator.integers(1, 5)) if in_place and generator.random() < 0.5 else 0
+    plan = plan_network(graph, config.p, config.m, config.n, in_place=in_place, tile_rows=tile_rows)
+    graph = plan.graph
+    if any(layer.multiplies and layer.node.output not in certified for layer in plan.layers):
+        certified = requantize(graph, config)  # copies were added
+    program = assemble(config, plan, certified)
     values = quantize_input(graph, inputs.reshape(1, *graph.input_shape[1:]))
     golden = GoldenNetwork(graph, certified).run(values)
     if (golden[graph.output].reshape(1, -1)[:, graph.output_order] != wanted.reshape(1, -1)).any():
@@ -95,7 +99,7 @@ def run_network(core: CoreSimulation, config: EngineConfig, graph: Graph, genera
         raise CheckFailed(f"engine {config!r}, network {_describe(graph)}: the output of an uninterrupted run differs.")
     cycles, stalls = engine.cycles()
     layers = [
-        sum((layer_cycles(config, item.loops(run)) for run in item.runs), LayerCycles()) for item in plan.layers
+        sum((layer_cycles(config, layer.loops(*part)) for part in layer.passes), LayerCycles()) for layer in plan.layers
     ]
     predicted = (program_cycles(config, layers), sum(item.stalls for item in layers))
     if (cycles, stalls) != predicted:
@@ -112,7 +116,7 @@ def run_engine(seed: int, folder: Path, *, networks: int, largest: int = 6) -> I
     write_verilog(Engine(config), folder / "core.v", name="core")
     with CoreSimulation(folder / "core.v", folder) as core:
         for _ in range(networks):
-            yield run_network(core, config, random_graph(generator), generator)
+            yield run_network(core, config, random_graph(generator, adding=config.adding), generator)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
