@@ -136,7 +136,8 @@ class HostStep:
     "int8" give out the same integers as the other type, 128 higher or lower.
 
     "sigmoid" and "requantize" (QuantizeLinear to int8 with ``scale`` and ``zero_point``, then DequantizeLinear) take and give
-    real numbers, as "softmax" does.
+    real numbers, as "softmax" does; "requantize_softmax" multiplies by floor(1 / scale) instead of dividing, as ONNX
+    Runtime's QLinearSoftmax.
 
     "softmax_int8" and "logistic_int8": TensorFlow Lite Micro's integer kernels from int8 to int8, of the tensor with
     ``scale`` (and zero point ``zero_point``) to scale 1/256 and zero point -128 (sim/golden/host_kernels.py).

@@ -29,7 +29,9 @@ def quantize_on_host(value: Hosted, name: str, quantization: Quantization) -> Ho
     """QuantizeLinear and DequantizeLinear of a result of the host: one step, complete when the latter has been seen."""
     if value.steps[-1].kind == "argmax" or value.quantization is not None:
         raise Refusal("it quantizes a result of the host that is not real", "remove it")
-    step = HostStep(kind="requantize", name=name, scale=quantization.scale, zero_point=quantization.zero_point)
+    # QLinearSoftmax multiplies by a whole number instead of dividing by the scale.
+    kind = "requantize_softmax" if value.steps[-1].kind == "softmax" else "requantize"
+    step = HostStep(kind=kind, name=name, scale=quantization.scale, zero_point=quantization.zero_point)
     return replace(value, steps=(*value.steps, step), quantization=quantization)
 
 

@@ -164,15 +164,15 @@ def finish_layer(build: GraphBuilder, total: Accumulated, node: OnnxNode, quanti
         reasons.append("its Relu or Clip is not implied by the output's range, so ONNX Runtime computes it in float32")
     source = build.result.tensors[total.tensor]
     if node.operator == "QuantizeLinear" and not unsigned and build.stays_signed(name):
-        reasons.append(f"its int8 output is read more than once or not at all, {SIGNED_REASON}")
+        reasons.append(f"its int8 output does not have just one reader, {SIGNED_REASON}")
     elif source.unsigned != unsigned:
         reasons.append("its input and output have different types (uint8, int8)")
-    if total.pool_count:
-        parameters = (np.float32(source.scale), source.zero_point, y_scale, zero_point, total.pool_count)
-        if not average_pool_is_exact(*parameters):
-            reasons.append(
-                "ONNX Runtime averages in float32 and decides ties by rounding noise; the engine rounds them up"
-            )
+    if total.count and average_pool_is_exact(
+        np.float32(source.scale), source.zero_point, y_scale, zero_point, total.count
+    ):
+        reasons = []  # whatever computes it
+    elif total.ties_up:
+        reasons = ["ONNX Runtime averages in float32 and decides ties by rounding noise; the engine rounds them up"]
     if reasons:
         reason = "; ".join(reasons)
         build.result.deviations.append(Deviation(node=total.name, operator=total.operator, steps=1, reason=reason))
@@ -188,7 +188,7 @@ def finish_layer(build: GraphBuilder, total: Accumulated, node: OnnxNode, quanti
         weights=total.weights,
         bias=total.bias,
         requantization=FloatRequantization(
-            scale=factors, zero_point=zero_point, low=low, high=high, ties_up=bool(total.pool_count)
+            scale=factors, zero_point=zero_point, low=low, high=high, ties_up=total.ties_up
         ),
         stride=total.window.stride,
         padding=total.window.padding,

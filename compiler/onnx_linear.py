@@ -52,7 +52,7 @@ def add_bias(build: GraphBuilder, node: OnnxNode) -> Value:
     values = [build.value(node, 0), build.value(node, 1)]
     sums = [value for value in values if isinstance(value, Accumulated)]
     constants = [value for value in values if isinstance(value, Constant | ScaledConstant)]
-    if len(sums) != 1 or len(constants) != 1 or sums[0].biased or sums[0].pool_count:
+    if len(sums) != 1 or len(constants) != 1 or sums[0].biased or sums[0].count:
         raise Refusal(
             "it adds a constant to sums that have a bias already, or to an average",
             "only the bias of a MatMul can be added (quant_pre_process fuses MatMul and Add to Gemm)",

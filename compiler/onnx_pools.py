@@ -105,7 +105,7 @@ def _reduce_mean(build: GraphBuilder, node: OnnxNode) -> Value:
     return replace(
         total,
         elements=elements,
-        pool_count=count,
+        ties_up=True,
         scale=lambda y_scale: np.full(channels, exact_average_scale(x_scale, y_scale, count)),
     )
 
@@ -142,7 +142,7 @@ def _average(
     return replace(
         total,
         reasons=reasons,
-        pool_count=count,
+        ties_up=True,
         scale=lambda y_scale: np.full(channels, exact_average_scale(x_scale, y_scale, count)),
     )
 
@@ -175,7 +175,9 @@ def _average_sums(
     )
     x_scale = build.tensor_scale(value.tensor)
     return replace(
-        total, scale=lambda y_scale: np.full(channels, average_pool_scale(x_scale, y_scale, count), np.float32)
+        total,
+        count=count,
+        scale=lambda y_scale: np.full(channels, average_pool_scale(x_scale, y_scale, count), np.float32),
     )
 
 

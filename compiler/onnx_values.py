@@ -92,8 +92,8 @@ class Accumulated:
     """Sums of a layer on the array, not yet quantized.
 
     ``scale`` gives the requantization scale for each channel from the output's scale. ``reasons`` tell why ONNX Runtime
-    computes the node in float32 instead of integers; empty if it does not. ``pool_count`` is the number of inputs of an
-    average pool that is not global, else 0.
+    computes the node in float32 instead of integers; empty if it does not. ``count`` is the number of inputs that an average
+    pool adds up, else 0; with ``ties_up`` its ties go up, for want of a rule (FloatRequantization).
     """
 
     name: str
@@ -108,7 +108,8 @@ class Accumulated:
     shape: tuple[int, int, int]
     elements: NDArray[np.int64]
     reasons: tuple[str, ...] = ()
-    pool_count: int = 0
+    count: int = 0
+    ties_up: bool = False
     biased: bool = False
     minimum: float = -math.inf
     maximum: float = math.inf

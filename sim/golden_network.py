@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..compiler.certified_addition import CertifiedAddition
 from ..compiler.certified_requantization import CertifiedRequantization
-from ..compiler.graph import Add, Convolution, Graph, MaxPool
+from ..compiler.graph import Add, Concat, Convolution, Graph, MaxPool
 from .golden.convolution import convolution
 from .golden.host_kernels import OUTPUT_SCALE, OUTPUT_ZERO_POINT, logistic_int8, softmax_int8
 from .golden.max_pool import max_pool
@@ -61,6 +61,8 @@ class GoldenNetwork:
                 )
             elif isinstance(node, MaxPool):
                 maps[node.output] = max_pool(source, node.kernel, stride=node.stride, padding=node.padding)
+            elif isinstance(node, Concat):
+                maps[node.output] = np.concatenate([maps[name] for name in node.inputs], axis=-1)
             else:
                 raise TypeError(f"no golden model for {type(node).__name__}")
         return maps
@@ -114,9 +116,11 @@ def model_output(graph: Graph, q: NDArray[np.int8]) -> NDArray[Any]:
             values = powers / powers.sum(axis=-1, keepdims=True)
         elif step.kind == "sigmoid":
             values = 1 / (1 + np.exp(-values))
-        elif step.kind == "requantize":
-            steps = np.rint((values / np.float32(step.scale)).astype(np.float64)) + step.zero_point
-            values = (np.clip(steps, -128, 127) - step.zero_point).astype(np.float32) * np.float32(step.scale)
+        elif step.kind in ("requantize", "requantize_softmax"):
+            unit = np.float32(step.scale)
+            real = values / unit if step.kind == "requantize" else values * np.floor(np.float32(1) / unit)
+            steps = np.clip(np.rint(real.astype(np.float64)) + step.zero_point, -128, 127)
+            values = (steps - step.zero_point).astype(np.float32) * unit
         elif step.kind == "argmax":
             values = values.argmax(axis=-1).astype(np.int64)[:, None]
         else:
