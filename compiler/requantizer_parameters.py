@@ -51,7 +51,9 @@ class _Needs:
                 if nudge + fraction <= LARGEST_SHIFT:
                     bits[:, nudge + fraction] = table[:, nudge + fraction]
             rows.append(bits <= width)
-        return np.unique(np.concatenate(rows), axis=0)
+        packed = np.packbits(np.pad(np.concatenate(rows), ((0, 0), (0, 63 - LARGEST_SHIFT))), axis=1)
+        kinds = np.unique(packed.view(np.uint64)).view(np.uint8).reshape(-1, 8)
+        return np.unpackbits(kinds, axis=1)[:, : LARGEST_SHIFT + 1].astype(bool)
 
 
 def requantizer_parameters(graph: Graph) -> RequantizerParameters:
