@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
-from macaw.compiler.graph import Graph
+from macaw.compiler.graph import Convolution, Graph
 from macaw.compiler.onnx_import import import_onnx
 from macaw.compiler.requantize import deviations, requantize
 from macaw.compiler.requantizer_parameters import requantizer_parameters
@@ -37,21 +38,42 @@ def test_digits_equal_onnx_runtime_on_every_logit() -> None:
 
 
 @pytest.mark.skipif(not KEYWORDS.exists(), reason="the keyword-spotting model is not in ../shared/data")
-def test_keyword_spotting_differs_only_behind_the_average_pool() -> None:
-    """ONNX Runtime decides the ties of the average pool (24 x 5, one scale) by the noise of its float32 sums: 1 of 120
-    sums is a tie, and rounding ties up agrees with most. Everything in front of the pool is exact."""
+def test_keyword_spotting_differs_only_by_ties_of_the_average_pool() -> None:
+    """ONNX Runtime decides the ties of the average pool (24 x 5, one scale) by the noise of its float32 sums, which are
+    not a function of the integer sum: 1 of 120 sums is a tie. With these sums in the pool's place every logit is equal.
+    The recorded outputs come from another processor and differ in two samples.
+    """
     data = np.load(KEYWORDS.with_name("kws_dscnn_qdq_u8s8_ref.npz"), allow_pickle=False)
     graph, golden = network(KEYWORDS)
-    count = 400
-    inputs = (data["inputs_int8"][:count].astype(np.float32) - 83) * np.float32(0.5847029089927673)
-    output = model_output(graph, golden.run(quantize_input(graph, inputs))[graph.output])
-    wanted = data["out_ort"][:count]
-    steps = np.rint((output - wanted) / np.float32(graph.tensors[graph.output].scale))
-    assert np.abs(steps).max() <= 3
-    assert np.count_nonzero(steps.any(axis=1)) < 0.12 * count
+    inputs = (data["inputs_int8"].astype(np.float32) - 83) * np.float32(0.5847029089927673)
+    maps = golden.run(quantize_input(graph, inputs))
+    output = model_output(graph, maps[graph.output])
+    session = onnxruntime.InferenceSession(str(KEYWORDS), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    wanted = np.concatenate([session.run(None, {name: sample[None]})[0] for sample in inputs])
+    assert np.count_nonzero((wanted != data["out_ort"]).any(axis=1)) <= 2
     np.testing.assert_array_equal(output.argmax(axis=1), wanted.argmax(axis=1))
+    differ = output != wanted
+    assert 0 < np.count_nonzero(differ.any(axis=1)) <= 80  # of 1000; 565 logits of 75 samples on a processor with VNNI
+    assert np.count_nonzero(differ) <= 600
     listed = deviations(graph, golden.certified)
     assert [deviation.operator for deviation in listed if "averages in float32" in deviation.reason] == ["AveragePool"]
+
+    place = next(index for index, node in enumerate(graph.nodes) if node.operator == "AveragePool")
+    pool = graph.nodes[place]
+    assert isinstance(pool, Convolution)
+    source, target = graph.tensors[pool.input], graph.tensors[pool.output]
+    real = (maps[pool.input].astype(np.int32) - source.zero_point).astype(np.float32) * np.float32(source.scale)
+    rows, columns = pool.weights.shape[1:3]
+    total = np.zeros((len(real), source.shape[2]), np.float32)
+    for row in range(rows):
+        for column in range(columns):
+            total += real[:, row, column]
+    steps = total / np.float32(rows * columns) / np.float32(target.scale) + np.float32(target.zero_point + 128)
+    pooled = np.clip(np.rint(steps) - 128, -128, 127).astype(np.int8)
+    rest = replace(graph, nodes=graph.nodes[place + 1 :], input=pool.output)
+    logits = GoldenNetwork(rest, golden.certified).run(pooled.reshape(-1, *target.shape))[graph.output]
+    np.testing.assert_array_equal(model_output(graph, logits), wanted)
 
 
 def test_wrong_inputs_are_named() -> None:
