@@ -94,7 +94,7 @@ class LineSolver:
         found = np.zeros(len(channels), bool)
         multipliers, offsets = np.zeros(len(channels), object), np.zeros(len(channels), object)
         if self.staircase.levels.size == 0:
-            return ~found, multipliers, offsets
+            return found | (shift >= self.fraction), multipliers, offsets
         scale = 2.0**shift
         hopeful = self.possible[channels] & (
             np.ceil(self.least[channels] * scale * (1 - 1e-9) - 1e-3)

@@ -30,7 +30,7 @@ def deviations(graph: Graph, certified: Mapping[str, Certified]) -> list[Deviati
             continue
         if isinstance(rule, CertifiedAddition):
             steps = rule.largest_difference
-            reason = f"float32 ties: {rule.difference_count} of the {rule.pair_count} pairs of inputs round the other way"
+            reason = f"ties: {rule.difference_count} of the {rule.pair_count} pairs of inputs round the other way"
         else:
             steps = 1
             channels = np.flatnonzero(rule.difference_count)
