@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ class MapLayout:
         address(y, w, x) = base + w * plane_words + y * line_words + (x mod phases) * phase_words + q div p
 
     with ``w`` the word of m channels: the rows of one word follow each other and form a plane. Channel ``c`` is byte
-    ``c mod m`` of word ``c div m``.
+    ``(first_byte + c) mod m`` of word ``w = (first_byte + c) div m``.
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ class MapLayout:
     pitch : int
         Addresses between two planes where they do not follow each other without a gap: more than the rows of a plane
         occupy; 0: no gap.
+    first_byte : int, 0..m - 1
+        Byte of channel 0 in its word: not 0 for part of a larger map.
 
     Raises
     ------
@@ -47,6 +49,7 @@ class MapLayout:
     phases: int = 1
     base: int = 0
     pitch: int = 0
+    first_byte: int = 0
 
     def __post_init__(self) -> None:
         if self.pitch and self.pitch < self.height * self.line_words:
@@ -55,7 +58,7 @@ class MapLayout:
     @property
     def words(self) -> int:
         """Words in a pixel."""
-        return -(-self.channels // self.m)
+        return -(-(self.first_byte + self.channels) // self.m)
 
     @property
     def phase_words(self) -> int:
@@ -77,6 +80,13 @@ class MapLayout:
         """Addresses from the map's first to its last, in every bank; gaps between planes included."""
         return (self.words - 1) * self.plane_words + self.height * self.line_words
 
+    def part(self, channel: int, channels: int) -> MapLayout:
+        """The layout of ``channels`` channels of this map from ``channel`` on."""
+        word, byte = divmod(self.first_byte + channel, self.m)
+        return replace(
+            self, channels=channels, base=self.base + word * self.plane_words, pitch=self.plane_words, first_byte=byte
+        )
+
     def phase_width(self, phase: int) -> int:
         """Columns in a phase."""
         return -(-(self.width - phase) // self.phases)
@@ -94,7 +104,7 @@ class MapLayout:
         if values.shape != (self.height, self.width, self.channels) or values.dtype != np.int8:
             raise ValueError(f"a map of {self} cannot be packed from {values.dtype} {values.shape}")
         padded = np.zeros((self.height, self.width, self.words * self.m), np.uint8)
-        padded[:, :, : self.channels] = values.view(np.uint8)
+        padded[:, :, self.first_byte : self.first_byte + self.channels] = values.view(np.uint8)
         image = np.zeros((self.size, self.p, self.m), np.uint8)
         address, bank = self._places()
         image[address, bank] = padded.reshape(self.height, self.width, self.words, self.m).transpose(0, 2, 1, 3)
@@ -106,5 +116,5 @@ class MapLayout:
             raise ValueError(f"an image of {image.shape} does not hold a map of {self}")
         address, bank = self._places()
         words = image[address, bank].transpose(0, 2, 1, 3)
-        values = words.reshape(self.height, self.width, self.words * self.m)[:, :, : self.channels]
-        return np.ascontiguousarray(values).view(np.int8)
+        values = words.reshape(self.height, self.width, self.words * self.m)
+        return np.ascontiguousarray(values[:, :, self.first_byte : self.first_byte + self.channels]).view(np.int8)
