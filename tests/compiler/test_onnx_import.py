@@ -398,6 +398,100 @@ def test_sums_beyond_int32(writer: Any) -> None:
     refused(writer, y, "the sums of output channel 0 can exceed int32", output_kind=np.int8)
 
 
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "LeakyRelu": ({}, "this activation function is not supported; use Relu or Clip (ReLU6) and train again"),
+    "HardSigmoid": ({}, "this activation function is not supported; use Relu or Clip (ReLU6) and train again"),
+    "Tanh": ({}, "this activation function is not supported; use Relu or Clip (ReLU6) and train again"),
+    "Sigmoid": ({}, "its input is computed by the host, behind the last layer; keep Softmax, Sigmoid and ArgMax last"),
+    "ReduceMean": ({"axes": [1]}, "it averages over the axes 1; average over all rows and columns of a map"),
+    "Pad": (
+        {"constants": [np.array([0, 1, 0, 0, 0, 0, 0, 0])]},
+        "it pads batch or channels; pad rows and columns only",
+    ),
+    "Pad edge": ({"constants": [np.array([0, 0, 1, 0, 0, 0, 0, 0])], "mode": "edge"}, "mode=b'edge' is not supported"),
+    "Pad value": (
+        {"constants": [np.array([0, 0, 1, 0, 0, 0, 0, 0]), np.float32(1)]},
+        "it pads with 1, not with the zero point, 0; pad with zeros",
+    ),
+    "Pad crop": ({"constants": [np.array([0, 0, -1, 0, 0, 0, 0, 0])]}, "it crops, or pads by more than the map"),
+    "Pad more": (
+        {"constants": [np.array([0, 0, 2, 0, 0, 0, 0, 0])]},
+        "the Pad in front of it is as large as the kernel",
+    ),
+    "Slice": (
+        {"constants": [np.array([0]), np.array([2]), np.array([1])]},
+        "it takes a part of a map; split the model",
+    ),
+    "Add": ({"constants": [np.float32(1)]}, "it adds a constant to a map; fold it into the bias of the convolution"),
+    "Mul": (
+        {"constants": [np.ones((1, 1, 8, 8), np.float32)]},
+        "its constant has shape 1x1x8x8, not one number or one for each channel; multiply by one number for each channel",
+    ),
+    "Mul infinite": ({"constants": [np.float32(np.inf)]}, "its constant is not finite"),
+    "BatchNormalization": (
+        {"constants": [np.ones(4, np.float32)] * 4},
+        "batch normalization is not quantized; fold it into the convolution with quant_pre_process before quantization",
+    ),
+    "Concat": (
+        {"axis": 2, "twice": True},
+        "it joins along axis 2, not along the channels (axis 1); concatenate channels",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_operators_between_layers(writer: Any, case: str) -> None:
+    attributes, message = REFUSED[case]
+    attributes = dict(attributes)
+    x = quantized(writer)
+    operands = [x] * (2 if attributes.pop("twice", False) else 1)
+    operands += [writer.constant(array) for array in attributes.pop("constants", [])]
+    y = writer.node(case.split()[0], *operands, **attributes)
+    if case.split()[0] != "Pad":
+        y = writer.requantize(y, 0.05, ZERO)
+    y = writer.node("Conv", y, writer.weights(weights(5, 4, 2, 2), 0.01))
+    with pytest.raises(ModelError) as info:
+        writer.load([1, 4, 8, 8], writer.requantize(y, 0.1, ZERO))
+    assert message in str(info.value)
+
+
+def test_split(writer: Any) -> None:
+    node = helper.make_node("Split", [quantized(writer)], ["a", "b"], name="halves", axis=1)
+    writer.nodes.append(node)
+    refused(writer, writer.requantize("a", 0.05, ZERO), "node 'halves' (Split, 1x4x8x8 -> 1x2x8x8): it takes a part")
+
+
+def test_addition_with_broadcasting(writer: Any) -> None:
+    x = quantized(writer)
+    y = writer.requantize(writer.node("GlobalAveragePool", x), 0.05, ZERO)
+    refused(
+        writer,
+        writer.requantize(writer.node("Add", x, y), 0.05, ZERO),
+        "it adds maps of different shapes or layouts, 1x4x8x8 and 1x4x1x1; add maps of one shape, without broadcasting",
+    )
+
+
+def test_addition_of_sums_that_are_not_quantized(writer: Any) -> None:
+    x = quantized(writer)
+    y = writer.node("Conv", x, writer.weights(weights(4, 4, 1, 1), 0.01))
+    refused(
+        writer, writer.requantize(writer.node("Add", x, y), 0.1, ZERO), "its input is not dequantized int8 or uint8"
+    )
+
+
+def test_mean_as_the_models_output(writer: Any) -> None:
+    y = writer.node("ReduceMean", quantized(writer), axes=[2, 3])
+    refused(writer, y, "is computed in float32 from the sums of the last layer; quantize the output")
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_padding_that_no_convolution_takes_over(writer: Any, last: bool) -> None:
+    y = writer.node("Pad", quantized(writer), writer.constant(np.array([0, 0, 1, 1, 0, 0, 1, 1])))
+    if not last:
+        y = writer.requantize(writer.node("MaxPool", y, kernel_shape=[2, 2]), 0.05, ZERO)
+    refused(writer, y, "its input is padded by a Pad that no convolution can take over; let a convolution read the padded")
+
+
 # Structure
 
 

@@ -1,12 +1,13 @@
 """Whole networks as onnxruntime.quantization writes them: the integer graph equals ONNX Runtime, or says where not.
 
-The graph is evaluated with the reference's own staircases and tables, so these tests are about the importer alone; what
-the engine makes of a graph is compared in test_onnx_reference.py.
+Single operators are evaluated with the reference's own staircases and tables: these tests are about the importer. Whole
+networks are run by the golden network as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from macaw.compiler.graph import Add, Concat, Convolution, Graph, MaxPool
 from macaw.compiler.onnx_import import import_onnx
+from macaw.compiler.requantize import requantize
+from macaw.compiler.requantizer_parameters import requantizer_parameters
+from macaw.hw.config import EngineConfig
 from macaw.sim.golden.convolution import convolution
 from macaw.sim.golden.max_pool import max_pool
-from macaw.sim.golden_network import model_output, quantize_input
+from macaw.sim.golden_network import GoldenNetwork, model_output, quantize_input
 
 KINDS = [np.uint8, np.int8]
 FORMS = [QuantFormat.QDQ, QuantFormat.QOperator]
@@ -81,6 +85,13 @@ def equal(path: Path, x: NDArray[Any], *, listed: bool | None = False) -> Graph:
     assert ours.dtype == theirs.dtype
     np.testing.assert_array_equal(ours, theirs)
     return graph
+
+
+def golden(graph: Graph, x: NDArray[Any]) -> NDArray[Any]:
+    """The model's output by the engine's arithmetic; every layer is certified as exact."""
+    config = EngineConfig(p=1, m=1, n=1, accumulator_width=32, **asdict(requantizer_parameters(graph)))
+    certified = requantize(graph, config, strict=True)
+    return model_output(graph, GoldenNetwork(graph, certified).run(quantize_input(graph, x))[graph.output])
 
 
 def images(seed: int, *shape: int) -> NDArray[np.float32]:
@@ -341,6 +352,7 @@ def test_network(writer: Any, network: Any, form: Any, kind: Any) -> None:
     assert bool(graph.deviations) == signed
     assert all("session.qdqisint8allowed=1" in deviation.reason for deviation in graph.deviations)
     ours = evaluate(graph, samples)
+    np.testing.assert_array_equal(golden(graph, samples), ours)
     if signed:
         np.testing.assert_array_equal(ours, reference(path, samples, **{"qdqisint8allowed": "1"}))
         difference = np.abs(ours - reference(path, samples))
