@@ -6,6 +6,7 @@ A first layer with few channels leaves most of m lanes idle at each kernel posit
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import gcd
 
 import numpy as np
@@ -16,7 +17,7 @@ from ..hw.memory.map_layout import MapLayout
 from .graph import Convolution, Graph
 from .layer_plan import input_words
 
-__all__ = ["Folding", "first_layer", "fold_input", "foldings"]
+__all__ = ["Folding", "fewest_steps", "first_layer", "fold_input", "foldings"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class _Axis:
     positions: NDArray[np.int64]
 
 
+@lru_cache(maxsize=1024)
 def _axis(kernel: int, stride: int, dilation: int, begin: int, outputs: int, fold: int) -> _Axis:
     """``fold`` neighbouring taps into one. Output y reads, at tap i, row ``(y * stride + i * fold * dilation) / unit``."""
     taps = -(-kernel // fold)
@@ -74,25 +76,22 @@ def _axes(graph: Graph, node: Convolution, rows: int, columns: int) -> tuple[_Ax
     )
 
 
-def _measured(graph: Graph, node: Convolution, array: tuple[int, int, int], rows: int, columns: int) -> Folding | None:
-    """The folding's costs on an array, None if its strides are too large for a descriptor."""
-    p, m, n = array
-    outputs, _, _, fan_in = node.weights.shape
-    axes = _axes(graph, node, rows, columns)
-    if max(axis.stride for axis in axes) >= 1 << STRIDE_WIDTH:
-        return None
-    channels = rows * columns * fan_in * node.groups
-    layout = MapLayout(
-        p=p, m=m, height=len(axes[0].positions), width=len(axes[1].positions), channels=channels, phases=axes[1].stride
-    )  # fmt: skip
+def _choices(node: Convolution) -> list[tuple[int, int]]:
+    """What may be folded; for a number of taps, fewer positions in each are never worse."""
+    _, height, width, _ = node.weights.shape
+    rows, columns = (sorted({-(-extent // taps) for taps in range(1, extent + 1)}) for extent in (height, width))
+    return [(row, column) for row in rows for column in columns]
+
+
+def _steps(node: Convolution, m: int, n: int, rows: int, columns: int) -> int:
+    outputs, height, width, fan_in = node.weights.shape
     first_words, words = input_words(outputs, node.groups, rows * columns * fan_in, m, n)
-    return Folding(
-        steps=len(first_words) * words * axes[0].taps * axes[1].taps,
-        feature_bytes=layout.size * p * m,
-        host_bytes=layout.height * layout.width * channels,
-        rows=rows,
-        columns=columns,
-    )
+    return len(first_words) * words * -(-height // rows) * -(-width // columns)
+
+
+def fewest_steps(node: Convolution, m: int, n: int) -> int:
+    """Array steps for one pixel group of the layer in its best folding, or as it is."""
+    return min(_steps(node, m, n, rows, columns) for rows, columns in _choices(node))
 
 
 def foldings(graph: Graph, p: int, m: int, n: int) -> list[Folding]:
@@ -105,20 +104,21 @@ def foldings(graph: Graph, p: int, m: int, n: int) -> list[Folding]:
     node = first_layer(graph)
     if node is None:
         return []
-    outputs, height, width, fan_in = node.weights.shape
-    first_words, words = input_words(outputs, node.groups, fan_in, m, n)
-    plain = len(first_words) * words * height * width
-    # For a number of taps, fewer positions in each are never worse.
-    choices = [sorted({-(-extent // taps) for taps in range(1, extent + 1)}) for extent in (height, width)]
-    measured = sorted(
-        found
-        for rows in choices[0]
-        for columns in choices[1]
-        if rows * columns > 1 and (found := _measured(graph, node, (p, m, n), rows, columns)) is not None
-    )
+    plain = _steps(node, m, n, 1, 1)
+    measured = []
+    for rows, columns in _choices(node):
+        steps = _steps(node, m, n, rows, columns)
+        if steps >= plain:
+            continue
+        vertical, horizontal = _axes(graph, node, rows, columns)
+        channels = rows * columns * node.weights.shape[3] * node.groups
+        height, width = len(vertical.positions), len(horizontal.positions)
+        layout = MapLayout(p=p, m=m, height=height, width=width, channels=channels, phases=horizontal.stride)
+        if max(vertical.stride, horizontal.stride) < 1 << STRIDE_WIDTH:
+            measured.append(Folding(steps, layout.size * p * m, height * width * channels, rows, columns))
     best: list[Folding] = []
-    for folding in measured:
-        if folding.steps < plain and (not best or folding.feature_bytes < best[-1].feature_bytes):
+    for folding in sorted(measured):
+        if not best or folding.feature_bytes < best[-1].feature_bytes:
             best.append(folding)
     return best
 

@@ -46,8 +46,8 @@ def _build(
     model: Annotated[Path, typer.Argument(help="Quantized model, ONNX or TensorFlow Lite.")],
     board: Annotated[str, typer.Option(help="Board; see `macaw boards`.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for everything that is made.")],
-    array: Annotated[str | None, typer.Option(help="p,m,n: pixels, bytes in a word, output lanes.")] = None,
-    depth: Annotated[int, typer.Option(help="Pixel groups that share a weight fetch.")] = 1,
+    array: Annotated[str | None, typer.Option(help="p,m,n: pixels, bytes in a word, output lanes; chosen without.")] = None,
+    depth: Annotated[int | None, typer.Option(help="Pixel groups that share a weight fetch; chosen without.")] = None,
     clock: Annotated[float | None, typer.Option(help="Clock in MHz.")] = None,
     rounding: Annotated[
         str | None, typer.Option(help="Of a TensorFlow Lite model: tflm (twice, as TensorFlow Lite Micro) or single.")

@@ -69,7 +69,7 @@ def generate(
     folder: Path,
     *,
     array: tuple[int, int, int] | None = None,
-    depth: int = 1,
+    depth: int | None = None,
     clock_mhz: float | None = None,
     rounding: str | None = None,
     progress: Stages,
@@ -178,7 +178,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("model", type=Path)
     parser.add_argument("--board", required=True)
     parser.add_argument("--array", help="p,m,n; chosen by the compiler if left out")
-    parser.add_argument("--depth", type=int, default=1)
+    parser.add_argument("--depth", type=int, help="chosen by the compiler if left out")
     parser.add_argument("--clock", type=float, help="MHz")
     parser.add_argument("--rounding", choices=ROUNDINGS, help="of a TensorFlow Lite model")
     parser.add_argument("-o", "--output", type=Path, required=True)

@@ -106,7 +106,7 @@ def test_array_too_large(build: Any, digits: Path) -> None:
     build(
         digits,
         "--array=64,32,32",
-        parts=("64,32,32 needs", "multipliers, ulx3s-85f has 156", "What fits: --array "),
+        parts=("the array 64,32,32 needs about", "LUTs", "of ulx3s-85f may be used", "What fits: --array "),
     )
 
 

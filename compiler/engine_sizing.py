@@ -1,0 +1,155 @@
+"""The smallest engine with a given array that holds a network, and whether a device has room for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from ..hw.config import EngineConfig
+from ..hw.control.descriptor import descriptor_words
+from ..hw.errors import UserError
+from ..hw.primitives.target import Family
+from ..sim.cost.cycles import LayerCycles, layer_cycles, program_cycles
+from ..sim.cost.resources import EngineResources, engine_resources, needed_logic_dots
+from .budget import Budget
+from .graph import Add, Graph, MaxPool
+from .network_plan import NetworkPlan
+from .requantize import required_accumulator_width
+from .requantizer_parameters import RequantizerParameters, requantizer_parameters
+
+__all__ = ["MOST_WORDS", "EngineNeeds", "SizedEngine", "engine_needs", "excess", "least_engine", "size_engine"]
+
+MOST_WORDS = 65536
+"""Words of a buffer that an engine can address."""
+
+_MOST_GROUPS = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineNeeds:
+    """What a network needs of every engine, whatever its array."""
+
+    accumulator_width: int
+    requantizer: RequantizerParameters
+    pooling: bool
+    adding: bool
+
+
+def engine_needs(graph: Graph) -> EngineNeeds:
+    """The needs of a graph. Raises ModelError for layers that no engine can requantize."""
+    return EngineNeeds(
+        accumulator_width=max(required_accumulator_width(graph), 12),
+        requantizer=requantizer_parameters(graph),
+        pooling=any(isinstance(node, MaxPool) for node in graph.nodes),
+        adding=any(isinstance(node, Add) for node in graph.nodes),
+    )
+
+
+def excess(resources: EngineResources, budget: Budget) -> float:
+    """The largest of an engine's needs over what a device has."""
+    return max(
+        resources.luts / budget.luts,
+        resources.block_rams / budget.block_rams,
+        resources.multipliers / budget.multipliers,
+        resources.single_port_rams / max(budget.single_port_rams, 1),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizedEngine:
+    """An engine, the plan of a network on it, and what both need of a device."""
+
+    config: EngineConfig
+    plan: NetworkPlan
+    resources: EngineResources
+
+    def excess(self, budget: Budget) -> float:
+        """The largest of all needs over what there is: at most 1 if the device has room for the engine, and the engine
+        for the network."""
+        return max(
+            excess(self.resources, budget),
+            self.plan.weight_words(self.config.parameter_words) / self.config.weight_depth,
+            self.plan.feature_words / self.config.feature_depth,
+        )
+
+    @cached_property
+    def layer_cycles(self) -> tuple[LayerCycles, ...]:
+        """The cycle model's breakdown for each layer."""
+        return tuple(
+            sum((layer_cycles(self.config, layer.loops(tile, run)) for tile, run in layer.passes), LayerCycles())
+            for layer in self.plan.layers
+        )
+
+    @cached_property
+    def cycles(self) -> int:
+        """What the cycle counter will show."""
+        return program_cycles(self.config, self.layer_cycles)
+
+
+def _round_up(value: int, step: int) -> int:
+    return max(-(-value // step), 1) * step
+
+
+def _memory_step(budget: Budget) -> int:
+    return 512 if budget.family is Family.ECP5 else 256
+
+
+def least_engine(needs: EngineNeeds, array: tuple[int, int, int], depth: int, budget: Budget) -> EngineConfig:
+    """An engine with this array and memories of no use: no engine for the network is smaller."""
+    p, m, n = array
+    config = EngineConfig(
+        p=p,
+        m=m,
+        n=n,
+        depth=depth,
+        feature_depth=2,
+        weight_depth=2,
+        program_depth=4,
+        tap_depth=2,
+        extent_width=3,
+        group_width=1,
+        accumulator_width=needs.accumulator_width,
+        multiplier_width=needs.requantizer.multiplier_width,
+        shifts=needs.requantizer.shifts,
+        nudge=needs.requantizer.nudge,
+        requantizer_digit=budget.requantizer_digit,
+        multiplier_latency=budget.multiplier_latency,
+        weight_memory=budget.weight_memory,
+        pooling=needs.pooling,
+        adding=needs.adding,
+    )
+    return replace(config, logic_dots=needed_logic_dots(config, budget.family, budget.multipliers))
+
+
+def size_engine(
+    needs: EngineNeeds, plan: NetworkPlan, array: tuple[int, int, int], depth: int, budget: Budget
+) -> SizedEngine:
+    """The engine with the smallest memories, in whole blocks, that hold the network; where they would have more words
+    than can be addressed, with as many as can.
+
+    Raises UserError for maps or counts of groups that an engine cannot count.
+    """
+    extent_width = max(3, plan.extent.bit_length())
+    if extent_width > 12:
+        raise UserError(f"The network's maps reach {plan.extent} rows or columns; the engine counts to 4095.")
+    if plan.most_groups > _MOST_GROUPS:
+        layer = max(plan.layers, key=lambda layer: max(max(run.groups, run.words) for run in layer.runs))
+        raise UserError(
+            f"Node {layer.node.name!r} has {plan.most_groups} channel groups with --array {','.join(map(str, array))}; an "
+            f"engine counts to {_MOST_GROUPS}: choose a larger m or n."
+        )
+    step = _memory_step(budget)
+    config = replace(
+        least_engine(needs, array, depth, budget),
+        feature_depth=min(_round_up(plan.feature_words, step), MOST_WORDS),
+        tap_depth=_round_up(plan.tap_count, step),
+        extent_width=extent_width,
+        group_width=max(plan.most_groups - 1, 1).bit_length(),
+    )
+    weight_words = plan.weight_words(config.parameter_words)
+    weight_step = 16384 if budget.weight_memory == "spram" else step
+    config = replace(config, weight_depth=min(_round_up(weight_words, weight_step), MOST_WORDS))
+    # A descriptor's size depends on the address widths that are now known.
+    program_words = 2 + (plan.descriptors + 1) * descriptor_words(config)
+    config = replace(config, program_depth=_round_up(program_words, step))
+    return SizedEngine(config=config, plan=plan, resources=engine_resources(config, budget.family))
