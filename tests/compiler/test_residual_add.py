@@ -160,7 +160,7 @@ def test_certify_finds_what_is_wrong() -> None:
         {"multiplier": channels},
     ):
         with pytest.raises(CheckFailed, match="Residual addition 'join'"):
-            replace(certified, **wrong).certify()  # type: ignore[arg-type]
+            replace(certified, **wrong).certify()
 
 
 @pytest.mark.parametrize("weight", [0, 1, 127, 128, 255, 256, 2764, 32639, -32896, -129])
