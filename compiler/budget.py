@@ -13,12 +13,14 @@ __all__ = ["Budget"]
 class Budget:
     """Cells that an engine may take, host link already deducted, and the device's engine traits.
 
-    ``name`` is for messages. ``luts`` is compared with an estimate; leave room in it.
+    ``name`` is for messages. ``luts`` is compared with an estimate; leave room in it. ``choice_luts``: as many as an
+    engine may take that the compiler chooses itself, where placing and routing more takes too long.
     """
 
     name: str
     family: Family
     luts: int
+    choice_luts: int
     block_rams: int
     multipliers: int
     single_port_rams: int

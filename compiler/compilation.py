@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..hw.config import EngineConfig
 from ..hw.errors import UserError
@@ -78,7 +78,9 @@ def compile_graph(
     depths = DEPTHS if depth is None else (depth,)
 
     def search(device: Budget, arrays: Sequence[Array]) -> ArraySearch:
-        return ArraySearch(graph, needs, device, arrays, depths)
+        # One array is the user's own choice: it may take all that can be used.
+        luts = device.luts if len(arrays) == 1 else device.choice_luts
+        return ArraySearch(graph, needs, replace(device, luts=luts), arrays, depths)
 
     arrays = every_array() if array is None else [array]
     chosen = search(budget, arrays)

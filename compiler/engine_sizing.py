@@ -50,7 +50,7 @@ def excess(resources: EngineResources, budget: Budget) -> float:
     return max(
         resources.luts / budget.luts,
         resources.block_rams / budget.block_rams,
-        resources.multipliers / budget.multipliers,
+        resources.multipliers / max(budget.multipliers, 1),
         resources.single_port_rams / max(budget.single_port_rams, 1),
     )
 
