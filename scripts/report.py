@@ -249,7 +249,7 @@ def _cards(
             "title": "right classes",
             "value": _share(accuracy),
             "note": (
-                f"of {verification['inputs']:,} inputs, by the RTL"
+                f"of {verification['rtl_inputs']:,} inputs, by the RTL"
                 if verification and accuracy is not None
                 else "needs labelled inputs: macaw verify --inputs"
             ),
@@ -457,7 +457,8 @@ def _facts(figures: Mapping[str, Any], implementation: Mapping[str, Any] | None)
         facts.append(("accumulator", f"{engine['accumulator_width']} bits"))
     if "multiplier_width" in engine:
         shifts = ", ".join(map(str, engine.get("shifts", ())))
-        facts.append(("requantizer", f"{engine['multiplier_width']} bit multiplier, shifts {shifts}"))
+        nudge = f", nudge {engine['nudge']}" if engine.get("nudge") else ""
+        facts.append(("requantizer", f"{engine['multiplier_width']} bit multiplier, shifts {shifts}{nudge}"))
     versions = (implementation or {}).get("versions") or {}
     facts += [(name, str(version)) for name, version in sorted(versions.items())]
     return facts
