@@ -30,6 +30,12 @@ class OnnxReference:
     def __init__(self, path: Path, graph: Graph) -> None:
         self._model = onnx.load(str(path))
         self._graph = graph
+        # Quantizers leave the shapes out, but the extraction of a part asks for the type of its output.
+        known = {info.name for info in (*self._model.graph.value_info, *self._model.graph.output)}
+        for node in self._model.graph.node:
+            if node.op_type == "DequantizeLinear" and node.output[0] not in known:
+                info = onnx.helper.make_tensor_value_info(node.output[0], onnx.TensorProto.FLOAT, None)
+                self._model.graph.value_info.append(info)
         self._sessions: dict[str, Any] = {}
 
     def _session(self, model: onnx.ModelProto, key: str) -> Any:
@@ -68,7 +74,7 @@ class OnnxReference:
             ),
             None,
         )
-        if reader is None or not described.reference or len(described.reference_shape) not in (2, 4):
+        if reader is None or not described.reference or len(described.reference_shape) not in (2, 3, 4):
             return None
         if tensor not in self._sessions:
             name = self._model.graph.input[0].name
@@ -77,9 +83,10 @@ class OnnxReference:
         real = self._run(self._sessions[tensor], inputs)
         integers = np.rint(real / np.float32(described.scale)).astype(np.int64) + described.zero_point
         height, width, channels = described.shape
-        if len(described.reference_shape) == 4 and described.transposed:
+        spatial = len(described.reference_shape) > 2
+        if spatial and described.transposed:
             integers = integers.reshape(len(inputs), channels, width, height).transpose(0, 3, 2, 1)
-        elif len(described.reference_shape) == 4:
+        elif spatial:
             integers = integers.reshape(len(inputs), channels, height, width).transpose(0, 2, 3, 1)
         elif height * width > 1:
             return None
