@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..hw.config import EngineConfig
-from ..hw.control.descriptor import descriptor_words
+from ..hw.control.descriptor import STRIDE_WIDTH, descriptor_words
 from ..hw.errors import UserError
 from ..hw.primitives.target import Family
 from ..sim.cost.cycles import LayerCycles, layer_cycles, program_cycles
@@ -127,8 +127,12 @@ def size_engine(
     """The engine with the smallest memories, in whole blocks, that hold the network; where they would have more words
     than can be addressed, with as many as can.
 
-    Raises UserError for maps or counts of groups that an engine cannot count.
+    Raises UserError for maps, strides or counts of groups that an engine cannot count.
     """
+    if steep := [layer.node.name for layer in plan.layers if max(layer.stride) >= 1 << STRIDE_WIDTH]:
+        raise UserError(
+            f"Node {steep[0]!r} has a stride of more than {(1 << STRIDE_WIDTH) - 1}, the most that an engine counts."
+        )
     extent_width = max(3, plan.extent.bit_length())
     if extent_width > 12:
         raise UserError(f"The network's maps reach {plan.extent} rows or columns; the engine counts to 4095.")
