@@ -32,6 +32,9 @@ Array = tuple[int, int, int]
 DEPTHS = (1, 2, 4, 8, 16)
 """Depths that are tried where the user gives none."""
 
+_DEPTH_GAIN = 1.01
+"""A deeper accumulation buffer must save one cycle in a hundred."""
+
 _PIXELS = range(1, 17)
 _WIDTHS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64)
 _WIDEST_WEIGHT_WORD = 256
@@ -201,7 +204,7 @@ class ArraySearch:
         return min(bound.cycles(replace(least, depth=depth)) for depth in self._depths)
 
     def _candidate(self, array: Array, arrangement: Arrangement) -> Candidate | None:
-        """The fastest depth, on the first of the plans that fits; None if none does."""
+        """The shallowest of the fast depths, on the first of the plans that fits; None if none does."""
         graph, _ = self._arrange(arrangement)
         for plan in network_plans(graph, *array):
             self._plans += 1
@@ -216,7 +219,7 @@ class ArraySearch:
                 continue
             deeper = [size_engine(self._needs, plan, array, depth, self._budget) for depth in self._depths[1:]]
             fitting = [engine, *(other for other in deeper if other.excess(self._budget) <= 1)]
-            return Candidate(
-                arrangement=arrangement, engine=min(fitting, key=lambda engine: (engine.cycles, engine.resources.luts))
-            )
+            fastest = min(engine.cycles for engine in fitting)
+            worthwhile = next(engine for engine in fitting if engine.cycles <= _DEPTH_GAIN * fastest)
+            return Candidate(arrangement=arrangement, engine=worthwhile)
         return None

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .graph import Convolution, Graph, MaxPool, Node
+from .graph import COPY, Convolution, Graph, MaxPool, Node
 from .requantization import FloatRequantization
 
 __all__ = ["append_copy", "identity_convolution", "with_copy"]
@@ -20,7 +20,7 @@ def identity_convolution(name: str, source: str, target: str, channels: int, zer
     """A depthwise 1 x 1 convolution whose output is its input, exactly: ``64 * (x - zp)``, times 1 / 64, plus zp."""
     return Convolution(
         name=name,
-        operator="Copy",
+        operator=COPY,
         input=source,
         output=target,
         weights=np.full((channels, 1, 1, 1), _WEIGHT, np.int8),
@@ -41,7 +41,7 @@ def append_copy(graph: Graph, source: str, target: str, *, words: bool) -> Node:
     tensor = graph.tensors[source]
     graph.tensors[target] = replace(tensor, name=target, reference="", reference_shape=())
     if words and any(isinstance(node, MaxPool) for node in graph.nodes):
-        return MaxPool(name=f"copy of {source}", operator="Copy", input=source, output=target, kernel=(1, 1))
+        return MaxPool(name=f"copy of {source}", operator=COPY, input=source, output=target, kernel=(1, 1))
     return identity_convolution(f"copy of {source}", source, target, tensor.shape[2], tensor.zero_point)
 
 

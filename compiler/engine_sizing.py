@@ -115,6 +115,8 @@ def least_engine(needs: EngineNeeds, array: tuple[int, int, int], depth: int, bu
         requantizer_digit=budget.requantizer_digit,
         multiplier_latency=budget.multiplier_latency,
         weight_memory=budget.weight_memory,
+        # An iCE40 has no registers to spare.
+        prefetch=budget.family is Family.ECP5,
         pooling=needs.pooling,
         adding=needs.adding,
     )

@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 
 from .requantization import Requantization
 
-__all__ = ["Add", "Concat", "Convolution", "Deviation", "Graph", "HostStep", "MaxPool", "Node", "Tensor"]
+__all__ = ["COPY", "Add", "Concat", "Convolution", "Deviation", "Graph", "HostStep", "MaxPool", "Node", "Tensor"]
+
+
+COPY = "Copy"
+"""Operator of a node that the compiler has added and that only moves a map."""
 
 
 @dataclass(frozen=True, kw_only=True)

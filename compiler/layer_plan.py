@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ..hw.control.descriptor import Operation
 from ..hw.memory.map_layout import MapLayout
-from .graph import Add, Convolution, MaxPool, Node
+from ..sim.cost.utilization import LayerShape
+from .graph import COPY, Add, Convolution, MaxPool, Node
 
 __all__ = [
     "ADDITION_TAPS",
@@ -128,14 +129,37 @@ class LayerPlan:
         return sum(run.groups * run.words * len(self.taps) for run in self.runs)
 
     @property
+    def shape(self) -> LayerShape:
+        """What decides how many of the array's slots the layer uses."""
+        node = self.node
+        kind, fan_in, grouped, products = "pool", 1, False, 0
+        if isinstance(node, Add):
+            kind = "add"
+        elif isinstance(node, Convolution):
+            kind = "copy" if node.operator == COPY else "product"
+            fan_in, grouped, products = node.weights.shape[3], node.groups > 1, node.products_per_output
+        return LayerShape(
+            kind=kind,
+            rows=self.output.height,
+            width=self.output.width,
+            outputs=self.output.channels,
+            groups=sum(run.groups for run in self.runs),
+            words=self.runs[0].words,
+            taps=len(self.taps),
+            fan_in=fan_in,
+            grouped=grouped,
+            products=products,
+        )
+
+    @property
     def parameter_groups(self) -> int:
         """Output groups that have requantization parameters."""
         return sum(run.groups for run in self.runs) if self.multiplies else 0
 
     @property
     def products(self) -> int:
-        """Multiplications that the node needs, padding included; 0 for max pooling and residual addition."""
-        if not isinstance(self.node, Convolution):
+        """Multiplications that the node needs, padding included; 0 for max pooling, residual additions and copies."""
+        if self.shape.kind != "product" or not isinstance(self.node, Convolution):
             return 0
         return self.output.height * self.output.width * self.output.channels * self.node.products_per_output
 

@@ -69,8 +69,12 @@ class EngineConfig:
         highest ``lane * p + pixel``. They compute the same in the same time.
     weight_memory : "block" or "spram"
         The memory that the weight buffer is made of. ``spram`` is the 16 Ki x 16 bit single-port RAM of iCE40 UP.
+    prefetch : bool
+        Whether the next layer's descriptor is fetched while a layer runs, into registers of its own.
     pooling : bool
         Whether the engine contains the max-pooling array.
+    part_pitch : int, 0..64
+        Parts of concatenated maps begin at bytes of a word that are multiples of this; 0: at multiples of gcd(m, n).
     adding : bool
         Whether a tap can count 256-fold, which residual addition needs (compiler/layer_plan.py).
     """
@@ -93,15 +97,17 @@ class EngineConfig:
     multiplier_latency: int = 3
     logic_dots: int = 0
     weight_memory: str = "block"
+    prefetch: bool = True
     pooling: bool = True
     adding: bool = False
+    part_pitch: int = 0
 
     def __post_init__(self) -> None:
         ranges = {
             "p": (1, 64), "m": (1, 64), "n": (1, 64), "depth": (1, 64), "feature_depth": (2, 65536),
             "weight_depth": (2, 65536), "program_depth": (4, 4096), "tap_depth": (2, 4096), "extent_width": (3, 12), "group_width": (1, 12),
             "accumulator_width": (12, 32), "multiplier_width": (8, 34), "requantizer_digit": (0, 8),
-            "nudge": (0, 34), "multiplier_latency": (2, 3), "logic_dots": (0, 4096),
+            "nudge": (0, 34), "multiplier_latency": (2, 3), "part_pitch": (0, 64), "logic_dots": (0, 4096),
         }  # fmt: skip
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
@@ -123,7 +129,7 @@ class EngineConfig:
             self.logic_dots <= self.p * self.n,
             f"Engine parameter logic_dots must be at most p * n, here {self.p * self.n}, not {self.logic_dots}.",
         )
-        for name in ("pooling", "adding"):
+        for name in ("prefetch", "pooling", "adding"):
             value = getattr(self, name)
             _require(isinstance(value, bool), f"Engine parameter {name} must be true or false, not {value!r}.")
 
@@ -213,8 +219,8 @@ class EngineConfig:
 
     @property
     def lane_pitch(self) -> int:
-        """Byte offsets of an output group in its first word are multiples of this: gcd(m, n)."""
-        return gcd(self.m, self.n)
+        """Byte offsets of an output group in its first word are multiples of this: gcd(m, n, part_pitch)."""
+        return gcd(self.m, self.n, self.part_pitch)
 
     @property
     def write_steps(self) -> int:

@@ -100,15 +100,20 @@ class PipelineTiming:
 
     @property
     def header(self) -> int:
-        """Cycles from the start of a program until the first descriptor is asked for."""
-        return 2 + 2 + 1
+        """Cycles from the start of a program until the first descriptor is asked for, or there with prefetch."""
+        return 2 + 2 + 1 + (self._fetch if self.config.prefetch else 0)
+
+    @property
+    def _fetch(self) -> int:
+        """Cycles of a descriptor's fetch."""
+        return 1 + descriptor_words(self.config) + 2
 
     @property
     def layer_overhead(self) -> int:
-        """Cycles of a layer in which no step is issued and none waits: fetch, decode, go, flush."""
-        return 1 + descriptor_words(self.config) + 2 + 1 + 1 + self.flush + 1
+        """Cycles of a layer in which no step is issued and none waits: fetch (hidden with prefetch), decode, go, flush."""
+        return (0 if self.config.prefetch else self._fetch) + 1 + 1 + self.flush + 1
 
     @property
     def end(self) -> int:
         """Cycles of the END descriptor."""
-        return 1 + descriptor_words(self.config) + 2 + 1
+        return (0 if self.config.prefetch else self._fetch) + 1

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -41,6 +41,26 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
         raise typer.Exit
 
 
+def _candidates(candidates: Sequence[Mapping[str, Any]]) -> Table:
+    """The fastest engines that fit; the first is built."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("array", "depth", "network", "cycles", "inferences/s", "used", "LUTs", "block RAMs", "multipliers"):
+        table.add_column(heading, justify="left" if heading in ("array", "network") else "right", no_wrap=True)
+    for item in candidates:
+        table.add_row(
+            ",".join(map(str, item["array"])),
+            str(item["depth"]),
+            item["arrangement"] or "as it is",
+            f"{item['cycles']:,}",
+            f"{item['inferences_per_second']:,.0f}",
+            f"{100 * item['utilization']:.0f} %",
+            f"{item['luts']:,}",
+            f"{item['block_rams']:,}",
+            f"{item['multipliers']:,}",
+        )
+    return table
+
+
 @app.command("build")
 def _build(
     model: Annotated[Path, typer.Argument(help="Quantized model, ONNX or TensorFlow Lite.")],
@@ -69,6 +89,8 @@ def _build(
             f"{build.board.title}: engine {config}, {manifest['cycles']:,} cycles, {100 * manifest['utilization']:.1f} % of the "
             f"array's slots used, {manifest['inferences_per_second']:,.0f} inferences a second at {manifest['clock_hz'] / 1e6:g} MHz"
         )
+        if len(manifest["candidates"]) > 1:
+            CONSOLE.print(_candidates(manifest["candidates"]))
         for item in manifest["deviations"]:
             CONSOLE.print(
                 f"node {item['node']} ({item['operator']}) may differ from the reference by {item['steps']} output "

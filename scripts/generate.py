@@ -19,6 +19,7 @@ from ..compiler.requantize import deviations
 from ..hw.emit import write_verilog
 from ..hw.engine import Engine
 from ..hw.errors import UserError
+from ..sim.cost.utilization import slot_use
 from .build_folder import Build, all_budgets, board_budget, copy_model, open_folder, write_images, write_manifest
 from .console import Stages, run_command, stages
 from .report import write_report
@@ -36,11 +37,15 @@ def parse_array(text: str) -> tuple[int, int, int]:
 
 
 def layer_table(compilation: Compilation) -> list[dict[str, Any]]:
-    """One row a layer: shapes, products, cycles, and the share of the array's slots that did useful work."""
+    """One row a layer: shapes, products, cycles, the share of the array's slots that did useful work, and what the others
+    were lost to (``slots``: shares that sum to 1; ``reasons``: in words, where the layer uses less than 85 %)."""
     graph, config = compilation.graph, compilation.config
+    array = config.p, config.m, config.n
     rows = []
-    for layer, cycles in zip(compilation.program.layers, compilation.layer_cycles, strict=True):
-        slots = config.p * config.m * config.n * cycles.total
+    for plan, layer, cycles in zip(
+        compilation.plan.layers, compilation.program.layers, compilation.layer_cycles, strict=True
+    ):
+        use = slot_use(plan.shape, array, cycles)
         rows.append(
             {
                 "name": layer.name,
@@ -57,10 +62,30 @@ def layer_table(compilation: Compilation) -> list[dict[str, Any]]:
                 "drain": cycles.drain,
                 "overhead": cycles.overhead,
                 "weight_words": cycles.weight_words,
-                "utilization": layer.products / slots,
+                "utilization": use.useful / use.total,
+                "slots": use.shares(),
+                "reasons": use.reasons(plan.shape, array),
             }
         )
     return rows
+
+
+def candidate_table(compilation: Compilation, products: int, clock_hz: int) -> list[dict[str, Any]]:
+    """One row for each of the fastest engines that fit, the fastest first."""
+    return [
+        {
+            "array": list(item.array),
+            "depth": item.config.depth,
+            "arrangement": str(item.arrangement),
+            "cycles": item.cycles,
+            "inferences_per_second": clock_hz / item.cycles,
+            "utilization": products / (item.cycles * item.config.p * item.config.m * item.config.n),
+            "luts": item.resources.luts,
+            "block_rams": item.resources.block_rams,
+            "multipliers": item.resources.multipliers,
+        }
+        for item in compilation.candidates
+    ]
 
 
 def generate(
@@ -124,6 +149,7 @@ def generate(
         "divisor": divisor,
         "baud": baud,
         "engine": config.to_dict(),
+        "arrangement": str(compilation.arrangement),
         "identity": f"{config.identity:016x}",
         "cycles": compilation.cycles,
         "products": products,
@@ -153,17 +179,7 @@ def generate(
             {"node": item.node, "operator": item.operator, "steps": item.steps, "reason": item.reason}
             for item in deviations(graph, compilation.certified)
         ],
-        "candidates": [
-            {
-                "array": [item.config.p, item.config.m, item.config.n],
-                "depth": item.config.depth,
-                "cycles": item.cycles,
-                "luts": item.resources.luts,
-                "block_rams": item.resources.block_rams,
-                "multipliers": item.resources.multipliers,
-            }
-            for item in compilation.candidates
-        ],
+        "candidates": candidate_table(compilation, products, clock_hz),
         "seconds": {"generate": time.monotonic() - started},
         "implementation": None,
     }

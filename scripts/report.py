@@ -15,7 +15,7 @@ from ..boards.board import Board
 from ..boards.catalog import find_board
 from ..hw.errors import UserError
 
-__all__ = ["low_utilization_reasons", "reproducing_command", "write_report"]
+__all__ = ["reproducing_command", "write_report"]
 
 NOT_MEASURED = "not measured"
 """What a figure shows that nobody has measured."""
@@ -71,53 +71,6 @@ def _without_elapsed(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_without_elapsed(item) for item in value]
     return value
-
-
-def low_utilization_reasons(layer: Mapping[str, Any], engine: Mapping[str, Any]) -> list[str]:
-    """Why a layer uses less than 85 % of the array's slots: the causes that cost 4 % or more (or the first of the lesser
-    ones), the costliest first.
-
-    The utilization of a layer with products is, exactly, a product of four shares: cycles in which the array works, pixels
-    of a group (p), output channels of a group (n), input channels of a word (m).
-    """
-    try:
-        products, cycles, utilization = layer["products"], layer["cycles"], layer["utilization"]
-        p, m, n = engine["p"], engine["m"], engine["n"]
-        inputs, (height, width, outputs) = layer["input"][2], layer["output"]
-        steps = layer["steps"]
-    except (KeyError, TypeError, ValueError, IndexError):
-        return []
-    if not products:
-        return ["no products: the pooling array works"]
-    if utilization >= 0.85:
-        return []
-    pixels = width / (-(-width // p) * p)
-    lanes = outputs / (-(-outputs // n) * n)
-    channels = products / (steps * p * m * n) / (pixels * lanes)
-    found: list[tuple[float, str]] = []
-    if width == 1 and height == 1:
-        found.append((pixels, f"one output pixel for {p} places"))
-    else:
-        found.append((pixels, f"tail of p: {width} columns are not a multiple of {p}"))
-    found.append((lanes, f"tail of n: {outputs} output channels are not a multiple of {n}"))
-    if channels < 0.999 * inputs / (-(-inputs // m) * m):
-        found.append(
-            (channels, f"grouped: an output channel reads {100 * channels:.0f} % of the channels that are fetched")
-        )
-    elif inputs < m:
-        found.append((channels, f"few input channels: {inputs} for {m} lanes"))
-    else:
-        found.append((channels, f"tail of m: {inputs} input channels are not a multiple of {m}"))
-    for key, text in (
-        ("stalls", "drain-bound: the array waits for {:.0f} % of the cycles"),
-        ("drain", "the last pixels drain for {:.0f} % of the cycles"),
-        ("overhead", "short layer: overhead is {:.0f} % of the cycles"),
-        ("parameters", "loading requantization parameters is {:.0f} % of the cycles"),
-    ):
-        share = layer.get(key, 0) / cycles
-        found.append((1 - share, text.format(100 * share)))
-    found.sort(key=lambda item: item[0])
-    return [text for factor, text in found if factor <= 0.96] or [found[0][1]]
 
 
 def reproducing_command(manifest: Mapping[str, Any], folder: str) -> str:
@@ -203,12 +156,13 @@ def _page(figures: Mapping[str, Any], folder: str) -> dict[str, Any]:
         "part": board.part if board else "",
         "array": array,
         "depth": engine.get("depth"),
+        "arrangement": figures.get("arrangement"),
         "slots": engine["p"] * engine["m"] * engine["n"] if all(name in engine for name in "pmn") else None,
         "cards": _cards(figures, verification, implementation),
         "state": _state(verification),
         "bitstream": _bitstream(implementation),
         "parts": [{"key": key, "text": text} for key, text in _PARTS],
-        "layers": _layers(figures, engine),
+        "layers": _layers(figures),
         "total": _total(figures),
         "memories": _memories(figures.get("memories") or {}, engine),
         "resources": _resources(figures, implementation, board),
@@ -284,7 +238,7 @@ def _bitstream(implementation: Mapping[str, Any] | None) -> dict[str, str]:
     return {"kind": "good", "text": str(implementation["bitstream"])}
 
 
-def _layers(figures: Mapping[str, Any], engine: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _layers(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
     layers: Sequence[Mapping[str, Any]] = figures.get("layers") or ()
     longest = max((layer["cycles"] for layer in layers), default=1)
     rows = []
@@ -314,7 +268,7 @@ def _layers(figures: Mapping[str, Any], engine: Mapping[str, Any]) -> list[dict[
                 "utilization": _share(layer["utilization"]) if products else "–",
                 "bar": f"{100 * min(layer['utilization'], 1.0):.2f}" if products else None,
                 "stalls": _count(layer["stalls"]),
-                "reasons": low_utilization_reasons(layer, engine)[:3],
+                "reasons": list(layer.get("reasons", ()))[:3],
                 "segments": segments,
             }
         )
@@ -435,7 +389,10 @@ def _candidates(candidates: Sequence[Mapping[str, Any]], engine: Mapping[str, An
             "chosen": (list(item["array"]), item["depth"]) == chosen,
             "array": _shape(item["array"]),
             "depth": item["depth"],
+            "arrangement": item.get("arrangement") or "as it is",
             "cycles": _count(item["cycles"]),
+            "rate": _rate(item.get("inferences_per_second")),
+            "utilization": _share(item.get("utilization")),
             "luts": _count(item["luts"]),
             "block_rams": _count(item["block_rams"]),
             "multipliers": _count(item["multipliers"]),

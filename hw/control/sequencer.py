@@ -18,11 +18,14 @@ __all__ = ["Sequencer"]
 class Sequencer(wiring.Component):
     """Program memory: identity of the engine (2 words, low first), descriptors, a descriptor with ``Operation.END``.
 
+    With ``config.prefetch`` the next descriptor is fetched while a layer runs; after a pause it is fetched again.
+
     Parameters
     ----------
     config : EngineConfig
     flush : int
-        Cycles from the end of a layer's last event until its last word is in the feature buffer.
+        Cycles from the end of a layer's last event until its last word is in the feature buffer. With ``config.prefetch``
+        at least the words of a descriptor plus 2.
 
     Members
     -------
@@ -43,6 +46,11 @@ class Sequencer(wiring.Component):
     **Timing.** A layer costs ``overhead`` cycles besides those of its steps (see sim/cost/cycles.py).
 
     **Reset.** Not busy, nothing done.
+
+    Raises
+    ------
+    ValueError
+        If a flush is too short to hide a fetch.
     """
 
     start: Signal
@@ -61,6 +69,8 @@ class Sequencer(wiring.Component):
     layers: Signal
 
     def __init__(self, config: EngineConfig, flush: int) -> None:
+        if config.prefetch and flush < descriptor_words(config) + 2:
+            raise ValueError(f"a flush of {flush} cycles does not hide a fetch of {descriptor_words(config)} words")
         self.config = config
         self.flush = flush
         super().__init__(
@@ -99,7 +109,10 @@ class Sequencer(wiring.Component):
         with m.If(asked[1]):
             m.d.sync += loaded.eq(Cat(loaded, self.program_data)[32:])
         fetched = (to_ask == 0) & (asked == 0)
-        m.d.comb += Cat(self.layer).eq(loaded)
+        layer = Signal.like(self.layer, reset_less=True)
+        arrived = Signal.like(self.layer)
+        m.d.comb += Cat(arrived).eq(loaded)
+        m.d.comb += self.layer.eq(layer if config.prefetch else arrived)
 
         left = Signal(range(self.flush + 1))
         since_resume = Signal(16)
@@ -111,12 +124,13 @@ class Sequencer(wiring.Component):
             m.d.sync += [self.error.eq(error), self.busy.eq(0)]
             m.next = "IDLE"
 
-        def fetch_layer() -> None:
-            with m.If(pointer + words > config.program_depth):
-                fail(CoreError.RUNAWAY_PROGRAM)
-            with m.Else():
+        runaway = Signal()  # the descriptor that was asked for is not in the memory
+
+        def ask_for_layer() -> None:
+            beyond = pointer + words > config.program_depth
+            m.d.sync += runaway.eq(beyond)
+            with m.If(~beyond):
                 m.d.sync += to_ask.eq(words)
-                m.next = "FETCH"
 
         with m.FSM():
             with m.State("IDLE"):
@@ -144,10 +158,14 @@ class Sequencer(wiring.Component):
                     fail(CoreError.FOREIGN_PROGRAM)
 
             with m.State("NEXT"):
-                fetch_layer()
+                ask_for_layer()
+                m.next = "FETCH"
 
             with m.State("FETCH"), m.If(fetched):
-                with m.Switch(self.layer.operation):
+                m.d.sync += layer.eq(arrived)
+                with m.If(runaway):
+                    fail(CoreError.RUNAWAY_PROGRAM)
+                with m.Else(), m.Switch(arrived.operation):
                     with m.Case(Operation.END):
                         m.d.sync += [self.busy.eq(0), self.done.eq(1)]
                         m.next = "IDLE"
@@ -162,6 +180,8 @@ class Sequencer(wiring.Component):
             with m.State("GO"):
                 m.d.comb += self.go.eq(1)
                 m.d.sync += left.eq(self.flush)
+                if config.prefetch:
+                    ask_for_layer()
                 m.next = "RUN"
 
             with m.State("RUN"), m.If(self.layer_idle):
@@ -170,7 +190,10 @@ class Sequencer(wiring.Component):
                     m.d.sync += [self.layers.eq(self.layers + 1), since_resume.eq(since_resume + 1)]
                     with m.If(stopping | (since_resume + 1 == self.limit)):
                         m.d.sync += [self.busy.eq(0), self.paused.eq(1)]
+                        if config.prefetch:
+                            with m.If(~runaway):
+                                m.d.sync += pointer.eq(pointer - words)
                         m.next = "IDLE"
                     with m.Else():
-                        m.next = "NEXT"
+                        m.next = "FETCH" if config.prefetch else "NEXT"
         return m

@@ -95,7 +95,7 @@ def engine_resources(config: EngineConfig, family: Family) -> EngineResources:
         requantize = n * (product * (1 + config.requantizer_digit) + 3 * config.offset_width)
     else:
         requantize = n * (product + 3 * config.offset_width)
-    control = descriptor_layout(config).size + 5 * step_layout(config).size + 700
+    control = descriptor_layout(config).size * (2 if config.prefetch and family is not Family.ECP5 else 1) + 5 * step_layout(config).size + 700
     write = width * 3
     luts = dots * tree + accumulate + scale + drain + rotate + pool + requantize + control + write
     return EngineResources(

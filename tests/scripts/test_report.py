@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from macaw.scripts.report import NOT_MEASURED, low_utilization_reasons, reproducing_command, write_report
+from macaw.scripts.report import NOT_MEASURED, reproducing_command, write_report
 
 VERIFICATION: dict[str, Any] = {
-    "inputs": 360, "cycles": 30734, "predicted_cycles": 30734, "stalls": 0, "reference": "ONNX Runtime",
+    "inputs": 360, "rtl_inputs": 360, "cycles": 30734, "predicted_cycles": 30734, "stalls": 0, "reference": "ONNX Runtime",
     "accuracy": {"reference": 0.9861, "golden": 0.9861, "rtl": 0.9861}, "cycles_per_second": 123.4, "random": False,
     "equal": True,
     "rows": [
@@ -76,7 +76,7 @@ def test_of_a_build(small_build: Path) -> None:
         "digits_int8.onnx on Radiona ULX3S 85F", "Engine 1 × 4 × 2, depth 1: 8 products a cycle", "not verified",
         "not placed and routed", f"{manifest['cycles']:,}", "Deviations from the reference",
         manifest["identity"], "macaw build digits_int8.onnx --board ulx3s-85f --array 1,4,2 --depth 1 --clock 75 --no-route",
-        "few input channels: 1 for 4 lanes",
+        "few input channels: 3 for 4 bytes of a word", "network 1x3 folded",
     ):  # fmt: skip
         assert part in text, part
     assert text.count(NOT_MEASURED) >= 5  # accuracy, Fmax and the cells of the device
@@ -151,64 +151,11 @@ def test_every_figure_may_be_missing(tmp_path: Path, manifest: dict[str, Any]) -
         _text(tmp_path)
 
 
-def _layer(**changes: Any) -> dict[str, Any]:
-    layer: dict[str, Any] = {
-        "name": "x", "operator": "Conv", "input": [16, 16, 16], "output": [16, 16, 16], "products": 16 * 16 * 16 * 144,
-        "cycles": 4700, "steps": 4608, "parameters": 10, "stalls": 0, "drain": 10, "overhead": 72,
-    } | changes  # fmt: skip
-    return layer | {"utilization": layer["products"] / (128 * layer["cycles"])}
-
-
-@pytest.mark.parametrize(
-    ("changes", "reasons"),
-    [
-        ({}, []),
-        ({"products": 0}, ["no products: the pooling array works"]),
-        (
-            {"input": [16, 16, 1], "products": 16 * 16 * 16 * 9, "steps": 2304, "cycles": 2400},
-            ["few input channels: 1 for 8 lanes"],
-        ),
-        (
-            {"input": [16, 16, 9], "products": 16 * 16 * 16 * 81, "steps": 4608},
-            ["tail of m: 9 input channels are not a multiple of 8"],
-        ),
-        (
-            {"output": [16, 5, 16], "products": 16 * 5 * 16 * 144, "steps": 16 * 2 * 4 * 18, "cycles": 2350},
-            ["tail of p: 5 columns are not a multiple of 4"],
-        ),
-        (
-            {
-                "output": [1, 1, 16],
-                "products": 16 * 64,
-                "input": [2, 2, 16],
-                "steps": 32,
-                "cycles": 33,
-                "overhead": 1,
-                "drain": 0,
-                "parameters": 0,
-            },
-            ["one output pixel for 4 places"],
-        ),
-        (
-            {"output": [16, 16, 2], "products": 16 * 16 * 2 * 144, "steps": 1152, "cycles": 1160, "overhead": 8},
-            ["tail of n: 2 output channels are not a multiple of 4"],
-        ),
-        (
-            {"products": 16 * 16 * 16 * 9, "steps": 64 * 4 * 9, "cycles": 2400},
-            ["grouped: an output channel reads 12 % of the channels that are fetched"],
-        ),
-        ({"cycles": 9000, "stalls": 4300}, ["drain-bound: the array waits for 48 % of the cycles"]),
-        ({"cycles": 9000, "overhead": 4372}, ["short layer: overhead is 49 % of the cycles"]),
-    ],
-)
-def test_reasons(changes: dict[str, Any], reasons: list[str]) -> None:
-    assert low_utilization_reasons(_layer(**changes), {"p": 4, "m": 8, "n": 4}) == reasons
-
-
 def test_reasons_of_the_digits(manifest: dict[str, Any]) -> None:
     for layer in manifest["layers"]:
-        reasons = low_utilization_reasons(layer, manifest["engine"])
-        assert bool(reasons) == (layer["utilization"] < 0.85)
+        assert bool(layer["reasons"]) == (layer["utilization"] < 0.85)
+        assert sum(layer["slots"].values()) == pytest.approx(1)
+        assert layer["slots"].get("useful", 0) == layer["utilization"]
 
 
 def test_reproducing_command_is_quoted(manifest: dict[str, Any]) -> None:

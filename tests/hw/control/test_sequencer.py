@@ -17,14 +17,19 @@ from macaw.hw.timing import PipelineTiming
 from macaw.sim.bench.gallery import run_gallery
 from macaw.sim.golden.sequencer import FOREIGN_PROGRAM, ILLEGAL_OPERATION, RUNAWAY_PROGRAM
 
-_SHAPES = [(1, 1, 1, True, 64, 1), (3, 5, 7, True, 101, 11), (4, 8, 2, False, 100, 12)]
+_SHAPES = [
+    (1, 1, 1, True, 64, 1, True), (3, 5, 7, True, 101, 11, False), (4, 8, 2, False, 100, 12, True),
+    (2, 2, 2, False, 90, 3, False),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("simulator", ["verilator"])
 def test_bench(tmp_path: Path, simulator: str) -> None:
     units = []
-    for p, m, n, pooling, depth, group_width in _SHAPES:
-        config = EngineConfig(p=p, m=m, n=n, pooling=pooling, program_depth=depth, group_width=group_width)
+    for p, m, n, pooling, depth, group_width, prefetch in _SHAPES:
+        config = EngineConfig(
+            p=p, m=m, n=n, pooling=pooling, program_depth=depth, group_width=group_width, prefetch=prefetch
+        )
         timing = PipelineTiming(config)
         told = {
             "config": config.to_dict(), "size": descriptor_words(config), "header": timing.header,
@@ -32,6 +37,19 @@ def test_bench(tmp_path: Path, simulator: str) -> None:
         }  # fmt: skip
         units.append((Sequencer(config, timing.flush), told))
     assert run_gallery("sequencer", units, tmp_path, simulator=simulator) == 6
+
+
+def test_every_flush_hides_a_fetch() -> None:
+    """The shortest pipeline with the longest descriptor."""
+    config = EngineConfig(
+        p=1, m=1, n=1, multiplier_latency=2, accumulator_width=12, multiplier_width=8, requantizer_digit=8,
+        feature_depth=65536, weight_depth=65536, program_depth=4096, tap_depth=4096, extent_width=12, group_width=12,
+        nudge=1,
+    )  # fmt: skip
+    assert PipelineTiming(config).flush >= descriptor_words(config) + 2
+    Sequencer(config, PipelineTiming(config).flush)
+    with pytest.raises(ValueError, match="a flush of 5 cycles does not hide a fetch of 1[0-9] words"):
+        Sequencer(config, 5)
 
 
 def test_codes() -> None:
