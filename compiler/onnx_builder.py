@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from .graph import Graph, Tensor
-from .onnx_model import OnnxModel, OnnxNode
+from .onnx_model import LARGEST_MAP, OnnxModel, OnnxNode
 from .onnx_numerics import Quantization
 from .onnx_values import Constant, Hosted, Integers, Reals, Unknown, Value
 from .problem import Problem, Refusal
@@ -53,7 +54,8 @@ class Skipped(Exception):
 class GraphBuilder:
     """Builds ``result``, the graph, while ``values`` tells what each tensor of the source model stands for.
 
-    ``claimed`` holds the tensors whose map shape a layer relies on, ``problems`` what was found so far. Methods raise
+    ``claimed`` holds the tensors whose map shape a layer relies on, ``problems`` what was found so far, ``readers`` and
+    ``makers`` the nodes of the source model by tensor. Methods raise
     Refusal for a rule that is not met and Skipped where an earlier problem hides the value.
     """
 
@@ -64,6 +66,12 @@ class GraphBuilder:
         self.claimed: set[str] = set()
         self.problems: list[Problem] = []
         self.quantized_inputs: dict[tuple[Quantization, bytes], str] = {}
+        self.readers: defaultdict[str, list[OnnxNode]] = defaultdict(list)
+        self.makers: dict[str, OnnxNode] = {}
+        for node in model.nodes:
+            for name in set(node.inputs):
+                self.readers[name].append(node)
+            self.makers.update(dict.fromkeys(node.outputs, node))
 
     def value(self, node: OnnxNode, index: int) -> Value:
         """What an input of the node stands for."""
@@ -121,10 +129,9 @@ class GraphBuilder:
 
     def stays_signed(self, name: str) -> bool:
         """Whether ONNX Runtime's kernels keep this int8 result of QuantizeLinear (see ``Reals.signed``)."""
-        maker = next((node.operator for node in self.model.nodes if name in node.outputs), "")
-        if maker != "QuantizeLinear":
+        if name not in self.makers or self.makers[name].operator != "QuantizeLinear":
             return True
-        readers = [node for node in self.model.nodes if name in node.inputs]
+        readers = self.readers[name]
         single = self.model.uses[name] == 1 and len(readers) == 1 and readers[0].operator == "DequantizeLinear"
         return not single or self.model.uses[readers[0].outputs[0]] != 1
 
@@ -163,6 +170,10 @@ class GraphBuilder:
         quantization: Quantization,
     ) -> None:
         """A tensor of the graph that the source model has, too."""
+        if math.prod(shape) > LARGEST_MAP:
+            raise Refusal(
+                f"the map {name!r} has {math.prod(shape)} elements", f"use maps of at most {LARGEST_MAP} elements"
+            )
         self.result.tensors[name] = Tensor(
             name=name,
             shape=shape,

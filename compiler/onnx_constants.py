@@ -13,6 +13,9 @@ from .problem import Refusal
 
 __all__ = ["QUANTIZE_REMEDY", "bias_integers", "channel_scale", "int8_weights", "scaled_constant", "weight_matrix"]
 
+LARGEST_CONSTANT = 2**26
+"""Elements of a constant: more than the memory of any board holds."""
+
 INT32 = np.iinfo(np.int32)
 QUANTIZE_REMEDY = (
     "quantize it with onnxruntime.quantization.quantize_static(quant_format=QuantFormat.QDQ, per_channel=True, "
@@ -22,6 +25,8 @@ QUANTIZE_REMEDY = (
 
 def scaled_constant(array: NDArray[Any], scale: NDArray[Any], zero_point: NDArray[Any], axis: int) -> ScaledConstant:
     """Constant integers with scale and zero point, per tensor or along an axis."""
+    if array.size > LARGEST_CONSTANT:
+        raise Refusal(f"a constant has {array.size} elements", f"use at most {LARGEST_CONSTANT}")
     if scale.dtype != np.float32:
         raise Refusal(f"a scale is {scale.dtype}, not float32", "export the model with float32 scales")
     if not (np.isfinite(scale).all() and (scale > 0.0).all()):

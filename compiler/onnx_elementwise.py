@@ -14,7 +14,7 @@ from .onnx_constants import QUANTIZE_REMEDY, scaled_constant
 from .onnx_joins import sum_of_maps
 from .onnx_layers import elementwise_layer
 from .onnx_linear import add_bias
-from .onnx_model import OnnxNode
+from .onnx_model import LARGEST_MAP, OnnxNode
 from .onnx_numerics import Quantization, clip_bounds, clip_is_absorbed, dequantized, product_steps, quantized
 from .onnx_quantization import dequantized_map
 from .onnx_values import Accumulated, Constant, Integers, Reals, ScaledConstant, Unquantized, Value
@@ -114,6 +114,8 @@ def _product(
     tensor, elements = value.tensor, value.elements
     build.claimed.add(tensor)
     channels = build.result.tensors[tensor].shape[2]
+    if channels * 512 > LARGEST_MAP:
+        raise Refusal(f"its map has {channels} channels", f"multiply maps of at most {LARGEST_MAP // 512} channels")
     if isinstance(factor, ScaledConstant):
         along = [1] * factor.integers.ndim
         if factor.scale.ndim:

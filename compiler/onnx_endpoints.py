@@ -10,6 +10,7 @@ from onnx import TensorProto
 
 from .graph import HostStep
 from .onnx_builder import ACTIVATION_TYPES, GraphBuilder, dense, input_elements
+from .onnx_model import LARGEST_MAP
 from .onnx_numerics import Quantization
 from .onnx_values import Hosted, Integers, Reals, Source, Unknown
 from .problem import Problem, Refusal
@@ -35,6 +36,10 @@ def take_input(build: GraphBuilder) -> None:
         rule = f"input {name!r} has the dynamic shape {kind}"
         remedy = "give every extent but the batch a number (onnxruntime.tools.make_dynamic_shape_fixed)"
         build.problems.append(Problem("", "", str(kind), rule, remedy))
+        return
+    if math.prod(shape) > LARGEST_MAP:
+        rule = f"input {name!r} has {math.prod(shape)} elements"
+        build.problems.append(Problem("", "", str(kind), rule, f"use maps of at most {LARGEST_MAP} elements"))
         return
     if len(shape) < 2 or shape[0] != 1:
         rule = f"input {name!r} has shape {kind}, but its first extent must be a batch of 1"

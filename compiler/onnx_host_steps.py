@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -104,12 +103,8 @@ def _check_classes(build: GraphBuilder, node: OnnxNode, elements: NDArray[np.int
 
 
 def _check_last(build: GraphBuilder, node: OnnxNode) -> None:
-    if any(build.model.nodes[i].operator not in AFTER_HOST for i in _consumers(build, node.outputs[0])):
+    if any(reader.operator not in AFTER_HOST for reader in build.readers[node.outputs[0]]):
         raise Refusal("layers follow it", "only a final Softmax or ArgMax is supported; the host computes it")
-
-
-def _consumers(build: GraphBuilder, name: str) -> Iterable[int]:
-    return (index for index, node in enumerate(build.model.nodes) if name in node.inputs)
 
 
 HOST_STEPS: dict[tuple[str, str], Handler] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from .graph import Graph
@@ -12,7 +13,7 @@ from .onnx_endpoints import give_output, take_input
 from .onnx_host_steps import HOST_STEPS
 from .onnx_joins import JOINS
 from .onnx_linear import LINEAR
-from .onnx_model import OnnxNode, load_onnx
+from .onnx_model import LARGEST_MAP, OnnxNode, load_onnx
 from .onnx_movement import MOVEMENT
 from .onnx_pools import POOLS
 from .onnx_quantization import QUANTIZATION
@@ -83,6 +84,9 @@ def _visit(build: GraphBuilder, node: OnnxNode) -> None:
         _report(build, node, refusal)
     except Skipped:
         pass
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # Attributes and inputs that no rule of ONNX's checker covers (other domains, empty tensors, wrong types).
+        _report(build, node, Refusal(f"its attributes or inputs are malformed ({error})", "correct the model"))
     if isinstance(value, Unknown) and node.operator in OUTPUT_QUANTIZATION:
         value = _placeholder(build, node)
     for output in node.outputs:
@@ -102,7 +106,7 @@ def _report(build: GraphBuilder, node: OnnxNode, refusal: Refusal) -> None:
 def _placeholder(build: GraphBuilder, node: OnnxNode) -> Value:
     """After a problem: a quantized map of the right shape, so that later problems are found in the same run."""
     shape = build.model.type(node.outputs[0]).static
-    if shape is None or shape[:1] != (1,) or not 2 <= len(shape) <= 4 or 0 in shape:
+    if shape is None or shape[:1] != (1,) or not 2 <= len(shape) <= 4 or not 0 < math.prod(shape) <= LARGEST_MAP:
         return Unknown()
     try:
         quantization = build.output_quantization(node)

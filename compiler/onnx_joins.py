@@ -7,7 +7,7 @@ import numpy as np
 from .graph import Add, Concat, Tensor
 from .onnx_builder import GraphBuilder, Handler, dense, map_elements
 from .onnx_layers import elementwise_layer
-from .onnx_model import OnnxNode
+from .onnx_model import LARGEST_MAP, OnnxNode
 from .onnx_numerics import (
     Quantization,
     addition_table,
@@ -120,20 +120,23 @@ def _concatenation(build: GraphBuilder, node: OnnxNode, places: range) -> Unquan
     assert isinstance(value, Integers | Reals)
     height, width, _ = build.result.tensors[parts[0]].shape
     channels = sum(build.result.tensors[part].shape[2] for part in parts)
+    if height * width * channels > LARGEST_MAP:
+        raise Refusal(
+            f"its output has {height * width * channels} elements", f"use maps of at most {LARGEST_MAP} elements"
+        )
     elements = map_elements((value.elements.shape[0], channels, *value.elements.shape[2:]))
 
     def finish(value: Unquantized, output: str, y: Quantization, signed: bool) -> Integers:
-        joined = [name for other in build.result.nodes if isinstance(other, Concat) for name in other.inputs]
         low, high = clip_bounds(value.minimum, value.maximum, y.scale, y.zero_point)
         names: list[str] = []
         for index, part in enumerate(parts):
-            x = build.quantization_of(part)
-            if x == y and (low, high) == (-128, 127) and part not in (*joined, *names):
+            x, shape = build.quantization_of(part), build.result.tensors[part].shape
+            if x == y and (low, high) == (-128, 127):
                 names.append(part)
                 continue
-            # Requantized, or a copy for the second place that the part has.
+            if shape[2] * 512 > LARGEST_MAP:
+                raise Refusal(f"a part of {shape[2]} channels is requantized", "use the output's quantization for it")
             steps = quantized(dequantized(np.arange(-128, 128), x), y)
-            shape = build.result.tensors[part].shape
             names.append(f"{output}/{index}")
             elementwise_layer(
                 build, f"{node.name}/{index}", node.operator, part, names[-1],

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .graph import Convolution, Deviation
 from .onnx_builder import GraphBuilder, map_elements
 from .onnx_constants import channel_scale, int8_weights
-from .onnx_model import OnnxNode
+from .onnx_model import LARGEST_MAP, OnnxNode
 from .onnx_numerics import Quantization, average_pool_is_exact, clip_bounds, clip_is_absorbed, product_scale
 from .onnx_values import Accumulated, Integers, Reals, ScaledConstant
 from .onnx_window import padded, window, without_margins
@@ -68,7 +68,7 @@ def convolution(
         bias,
         channel_scale(weights, 0, outputs),
         (rows, columns, outputs),
-        map_elements((1, outputs, *(rows, columns)[2 - spatial :])),
+        value.elements.ndim,
         biased,
         reasons,
     )
@@ -108,7 +108,7 @@ def fully_connected(
         bias,
         scale,
         (1, 1, outputs),
-        np.arange(outputs, dtype=np.int64)[None],
+        value.elements.ndim,
         biased,
         reasons,
     )
@@ -124,11 +124,13 @@ def accumulated(
     bias: NDArray[np.int64],
     weight_scale: NDArray[np.float32],
     shape: tuple[int, int, int],
-    elements: NDArray[np.int64],
+    rank: int,
     biased: bool,
     reasons: tuple[str, ...],
 ) -> Accumulated:
-    """The sums of a layer, refused where they can leave int32."""
+    """The sums of a layer, refused where they can leave int32; a tensor of ``rank`` dimensions in the source model."""
+    if math.prod(shape) > LARGEST_MAP:
+        raise Refusal(f"its output has {math.prod(shape)} elements", f"use maps of at most {LARGEST_MAP} elements")
     source = build.result.tensors[tensor]
     largest = max(127 - source.zero_point, 128 + source.zero_point)
     magnitudes = np.abs(weights.astype(np.int64)).reshape(len(weights), -1).sum(1) * largest + np.abs(bias)
@@ -147,7 +149,7 @@ def accumulated(
         weight_scale=weight_scale,
         scale=lambda y_scale: product_scale(x_scale, weight_scale, y_scale),
         shape=shape,
-        elements=elements,
+        elements=map_elements((1, shape[2], *shape[4 - rank : 2])),
         reasons=reasons,
         biased=biased,
     )

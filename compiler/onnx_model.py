@@ -14,7 +14,10 @@ from onnx import TensorProto, numpy_helper
 
 from ..hw.errors import UserError
 
-__all__ = ["OnnxModel", "OnnxNode", "TensorType", "load_onnx"]
+__all__ = ["LARGEST_MAP", "OnnxModel", "OnnxNode", "TensorType", "load_onnx"]
+
+LARGEST_MAP = 2**22
+"""Elements of a map, and of the tables that belong to one: more than the memory of any board holds."""
 
 SIZE_LIMIT = 2**31
 """Bytes of a model and its external data that are read; protobuf allows no larger file either."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .onnx_builder import GraphBuilder, Handler, dense
-from .onnx_model import OnnxNode
+from .onnx_model import LARGEST_MAP, OnnxNode
 from .onnx_values import (
     Accumulated,
     Constant,
@@ -142,6 +142,9 @@ def _pad(build: GraphBuilder, node: OnnxNode) -> Value:
             raise Refusal("it pads integers whose zero point is not known", "quantize the input in the model")
     if stated != zero:
         raise Refusal(f"it pads with {stated:g}, not with the zero point, {zero:g}", "pad with zeros")
+    padded = [extent + sum(pads) for extent, pads in zip(value.elements.shape, width, strict=True)]
+    if math.prod(padded) > LARGEST_MAP:
+        raise Refusal(f"its output has {math.prod(padded)} elements", f"use maps of at most {LARGEST_MAP} elements")
     build.as_map(value.tensor, dense(value.elements))
     value = build.value(node, 0)
     assert isinstance(value, Integers | Reals)

@@ -10,7 +10,7 @@ import numpy as np
 from .graph import MaxPool
 from .onnx_builder import GraphBuilder, Handler, map_elements
 from .onnx_layers import accumulated, finish_layer
-from .onnx_model import OnnxNode
+from .onnx_model import LARGEST_MAP, OnnxNode
 from .onnx_numerics import average_pool_scale, exact_average_scale
 from .onnx_quantization import dequantized_map
 from .onnx_values import Accumulated, Integers, Reals, Value
@@ -66,9 +66,9 @@ def _pool_reference(build: GraphBuilder, node: OnnxNode, real: bool) -> str:
     """The quantized tensor that holds a pool's maxima: its own output, or that of the QuantizeLinear behind it."""
     output = node.outputs[0]
     if real:
-        for other in build.model.nodes:
-            if other.operator == "QuantizeLinear" and other.input(0) == output:
-                return other.outputs[0]
+        for reader in build.readers[output]:
+            if reader.operator == "QuantizeLinear" and reader.input(0) == output:
+                return reader.outputs[0]
     return output
 
 
@@ -137,7 +137,7 @@ def _average(
             "use count_include_pad=1 or no padding",
         )
     count = math.prod(frame.kernel)
-    total = _average_sums(build, node, value, frame, channels, count, spatial)
+    total = _average_sums(build, node, value, frame, channels, count)
     x_scale = build.tensor_scale(value.tensor)
     return replace(
         total,
@@ -150,15 +150,16 @@ def _average(
 def _global_average(build: GraphBuilder, node: OnnxNode, value: Integers | Reals) -> Accumulated:
     height, width, channels = build.as_map(value.tensor, value.elements)
     frame = Window((height, width))
-    return _average_sums(build, node, value, frame, channels, height * width, value.elements.ndim - 2)
+    return _average_sums(build, node, value, frame, channels, height * width)
 
 
 def _average_sums(
-    build: GraphBuilder, node: OnnxNode, value: Integers | Reals, frame: Window, channels: int, count: int, spatial: int
+    build: GraphBuilder, node: OnnxNode, value: Integers | Reals, frame: Window, channels: int, count: int
 ) -> Accumulated:
     height, width, _ = build.result.tensors[value.tensor].shape
     rows, columns = frame.output_extent(height, width)
-    shape = (1, channels, *(rows, columns)[2 - spatial :])
+    if channels * math.prod(frame.kernel) > LARGEST_MAP:
+        raise Refusal("its windows are too large", f"average at most {LARGEST_MAP} elements")
     total = accumulated(
         build,
         node,
@@ -169,7 +170,7 @@ def _average_sums(
         np.zeros(channels, np.int64),
         np.ones(channels, np.float32),
         (rows, columns, channels),
-        map_elements(shape),
+        value.elements.ndim,
         True,
         (),
     )

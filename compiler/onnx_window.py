@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .onnx_model import LARGEST_MAP
 from .problem import Refusal
 from .window import Window
 
@@ -65,6 +67,8 @@ def window(attributes: Mapping[str, Any], kernel: tuple[int, ...], extents: tupl
         raise Refusal("padding must not be negative", "crop the map before the network")
     if any(pad >= span for pad, span in zip((*before, *after), spans * 2, strict=True)):
         raise Refusal("the padding is as large as the kernel", "use a padding smaller than the kernel")
+    if math.prod(extent + b + a for extent, b, a in zip(extents, before, after, strict=True)) > LARGEST_MAP:
+        raise Refusal("the padded map is too large", f"use maps of at most {LARGEST_MAP} elements")
     room = [extent + b + a - span for extent, b, a, span in zip(extents, before, after, spans, strict=True)]
     if any(free < 0 for free in room):
         raise Refusal("the kernel is larger than the padded map", "use a smaller kernel or more padding")
