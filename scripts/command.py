@@ -110,9 +110,11 @@ def _build(
 def _verify(
     folder: Annotated[Path, typer.Argument(help="Folder of a build.")],
     inputs: Annotated[Path | None, typer.Option(help=".npz with an array named as the model's input, or inputs; random without.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="The RTL runs only the first inputs; golden model and reference all.")] = None,
+    layers: Annotated[int | None, typer.Option(min=0, help="Inputs of which every layer is compared; 20 without.")] = None,
 ) -> None:
     """The RTL of a build against the golden model and the reference interpreter, layer by layer."""
-    _exit(lambda: verify_folder(folder, inputs))
+    _exit(lambda: verify_folder(folder, inputs, limit, layers))
 
 
 @app.command("run")

@@ -13,8 +13,9 @@ from .bringup import run_build, show_run
 from .console import CONSOLE, stages
 from .generate import generate
 from .inputs import load_inputs
-from .simulate import show_verification, verify_build
+from .simulate import show_verification
 from .synthesize import synthesize_build
+from .verification import verify_build
 
 __all__ = ["DEFAULT_BOARD", "demo", "example"]
 

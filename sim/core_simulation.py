@@ -48,7 +48,9 @@ class CoreSimulation:
         self.seconds = 0.0
 
     def __enter__(self) -> CoreSimulation:
-        self._process = subprocess.Popen([self._executable], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(  # in a session of its own: a terminal's Ctrl-C is this process's to handle
+            [self._executable], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
         return self
 
     def __exit__(

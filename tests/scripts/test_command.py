@@ -60,6 +60,33 @@ def test_verify_and_run(macaw: Any, small_build: Path, heldout: dict[str, Any], 
     assert values.shape == (2, 10) and np.array_equal(values, heldout["logits"][:2])
 
 
+def test_limits(macaw: Any, small_build: Path, heldout: dict[str, Any], tmp_path: Path) -> None:
+    """Golden model and reference take all inputs, the RTL the first ones, and the layers of fewer are compared."""
+    folder, inputs = tmp_path / "build", tmp_path / "inputs.npz"
+    shutil.copytree(small_build, folder)
+    labels = heldout["labels"][:9].copy()
+    labels[5:] = (labels[5:] + 1) % 10
+    np.savez(inputs, image=heldout["image"][:9], labels=labels)
+    verified = macaw("verify", folder, "--inputs", inputs, "--limit", 4, "--layers", 1)
+    assert verified.code == 0, verified.errors
+    result = json.loads((folder / "verify.json").read_text())
+    assert (result["inputs"], result["rtl_inputs"]) == (9, 4)
+    assert {row["name"]: row["inputs"] for row in result["rows"]} == {
+        "conv1": 1, "conv2": 1, "conv2_pool": 1, "conv3": 1, "conv4": 1, "fc": 1, "output": 4, "output, all inputs": 9
+    }  # fmt: skip
+    assert result["rows"][-1]["rtl_differences"] is None and result["rows"][-1]["reference_differences"] == 0
+    assert result["accuracy"] == {"reference": 5 / 9, "golden": 5 / 9, "rtl": 1.0}
+    assert result["limited_accuracy"] == {"reference": 1.0, "golden": 1.0, "rtl": 1.0}
+    assert result["simulated_cycles"] > 5 * result["cycles"] and result["cycles_per_second"] > 0
+    assert "the first 4" in verified.output and "55.56 %" in verified.output and "a second on one core" in verified.output
+
+    assert macaw("verify", folder, "--limit", 2, "--layers", 0).code == 0
+    rows = json.loads((folder / "verify.json").read_text())["rows"]
+    assert [(row["name"], row["inputs"]) for row in rows] == [("output", 2), ("output, all inputs", 16)]
+    assert macaw("verify", folder, "--limit", 0).code == 2
+    assert simulate.main([str(folder), "--layers", "-1"]) == 2
+
+
 def test_random_inputs(macaw: Any, small_build: Path, tmp_path: Path) -> None:
     folder = tmp_path / "build"
     shutil.copytree(small_build, folder)
