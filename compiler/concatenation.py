@@ -1,15 +1,16 @@
 """Concatenation without work: the parts are written where the whole lies, behind each other in channel order.
 
-A part that cannot be written there gets a copy layer that can. Nested concatenations are one.
+A part gets a copy layer where its other readers need it elsewhere (with words of its own, or another stride), where a max
+pool, which writes whole words, would overwrite its neighbours, where it is part of two concatenations, and where it
+is the network's input. Nested concatenations are one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import gcd
 
 from .copy_layer import append_copy
-from .graph import Add, Concat, Convolution, Graph, MaxPool, Node
+from .graph import Concat, Graph, MaxPool, Node
 from .problem import ModelError, Problem
 from .rephasing import reading_strides, rephase
 
@@ -54,8 +55,8 @@ def _check(graph: Graph, node: Concat) -> None:
 class _Placement:
     """Decides, from the last concatenation to the first, which parts are written into their wholes."""
 
-    def __init__(self, graph: Graph, m: int, n: int) -> None:
-        self.graph, self.m, self.n = graph, m, n
+    def __init__(self, graph: Graph, m: int) -> None:
+        self.graph, self.m = graph, m
         self.result = replace(graph, tensors=dict(graph.tensors), nodes=list(graph.nodes))
         self.producers = {node.output: node for node in graph.nodes}
         self.places: dict[str, ChannelPlace] = {}
@@ -74,8 +75,6 @@ class _Placement:
         """Whether tensor ``name`` can be written to ``place`` and read from there."""
         producer = self.producers.get(name)
         if name in self.places or producer is None:
-            return False
-        if isinstance(producer, Convolution | Add) and place.channel % gcd(self.m, self.n):
             return False
         if isinstance(producer, MaxPool) and not self._aligned(name, place):
             return False
@@ -116,8 +115,8 @@ class _Placement:
         return self.result
 
 
-def legalize(graph: Graph, m: int, n: int) -> Graph:
-    """``graph`` for an engine with words of m bytes and n output lanes; itself if there is nothing to do.
+def legalize(graph: Graph, m: int) -> Graph:
+    """``graph`` for an engine with words of m bytes; itself if there is nothing to do.
 
     Every tensor is read with one horizontal stride, that of its whole if it is part of a concatenation, and every part
     is written into its whole by one layer: :func:`channel_places` holds. Raises ModelError for a concatenation of maps
@@ -130,4 +129,4 @@ def legalize(graph: Graph, m: int, n: int) -> Graph:
         if isinstance(node, Concat):
             _check(graph, node)
     # A copy reads with stride 1, which may be a new stride for a part.
-    return rephase(_Placement(graph, m, n).run())
+    return rephase(_Placement(graph, m).run())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import gcd
 
 from ..hw.memory.map_layout import MapLayout
 from .allocation import Handover, Lifetime, allocate
@@ -53,6 +54,11 @@ class NetworkPlan:
     def descriptors(self) -> int:
         """Descriptors of the program, without its end."""
         return sum(len(plan.passes) for plan in self.layers)
+
+    @property
+    def part_pitch(self) -> int:
+        """EngineConfig.part_pitch: what divides the first bytes of all maps; 0 if all begin with a word."""
+        return gcd(*(layout.first_byte for layout in self.maps.values()))
 
     @property
     def most_groups(self) -> int:
@@ -203,7 +209,7 @@ def plan_network(graph: Graph, p: int, m: int, n: int, *, in_place: bool = False
     tiles of so many rows, whose outputs take the place of rows that are dead already; costs descriptors.
     Raises ModelError where the engine has no way to run a node.
     """
-    return _Planner(legalize(graph, m, n), p, m, n, in_place, tile_rows).run()
+    return _Planner(legalize(graph, m), p, m, n, in_place, tile_rows).run()
 
 
 def network_plans(graph: Graph, p: int, m: int, n: int) -> Iterator[NetworkPlan]:

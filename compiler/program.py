@@ -152,6 +152,8 @@ def assemble(
         for tile, run in plan.passes:
             end_channel = min((run.first_group + run.groups) * plan.lanes, target.channels)
             output_word, output_byte = divmod(target.first_byte + run.first_group * plan.lanes, config.m)
+            if output_byte % config.lane_pitch:
+                raise ValueError(f"layer {node.name} begins at byte {output_byte}; the engine cannot write there: {config}")
             values = plan.loops(tile, run) | {
                 "tap_first": taps.place(tile.taps),
                 "weight_first": weight_first[run],

@@ -116,7 +116,10 @@ def run_engine(seed: int, folder: Path, *, networks: int, largest: int = 6) -> I
     write_verilog(Engine(config), folder / "core.v", name="core")
     with CoreSimulation(folder / "core.v", folder) as core:
         for _ in range(networks):
-            yield run_network(core, config, random_graph(generator, adding=config.adding), generator)
+            graph = random_graph(
+                generator, adding=config.adding, joining=config.part_pitch == 1, two_roundings=config.nudge > 0
+            )
+            yield run_network(core, config, graph, generator)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

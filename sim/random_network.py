@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..compiler.graph import Add, Convolution, Graph, MaxPool, Node, Tensor
-from ..compiler.requantization import FloatRequantization
+from ..compiler.graph import Add, Concat, Convolution, Graph, MaxPool, Node, Tensor
+from ..compiler.requantization import FixedPointRequantization, FloatRequantization
 from ..hw.config import EngineConfig
 
 __all__ = ["random_engine", "random_graph"]
@@ -21,24 +22,28 @@ def random_engine(generator: np.random.Generator, largest: int = 6) -> EngineCon
         return int(choices[generator.integers(len(choices))])
 
     p, m, n = pick(*range(1, largest + 1)), pick(*range(1, largest * 3 // 2 + 1)), pick(*range(1, largest + 1))
+    nudge = pick(0, 25)
     return EngineConfig(
         p=p,
         m=m,
         n=n,
         depth=pick(1, 1, 2, 3, 5),
-        feature_depth=4096,
-        weight_depth=16384,
+        feature_depth=16384,
+        weight_depth=65536,
         program_depth=2048,
         tap_depth=512,
         extent_width=6,
         accumulator_width=26,
         multiplier_width=34,
-        shifts=(12, 20, 28, 36),
+        shifts=(20, 30, 31, 32, 33, 34, 35, 36) if nudge else (12, 20, 28, 36),
+        nudge=nudge,
         requantizer_digit=pick(0, 0, 1, 4, 8),
         multiplier_latency=pick(2, 3),
         weight_memory=("block", "spram")[pick(0, 1)],
         logic_dots=pick(0, 0, p * n // 2, p * n),
         adding=bool(pick(0, 1)),
+        prefetch=bool(pick(0, 1)),
+        part_pitch=pick(0, 1),
     )
 
 
@@ -48,6 +53,22 @@ def _window(generator: np.random.Generator, extent: int) -> tuple[int, int, int,
     return kernel, int(generator.integers(1, 4)), int(generator.integers(0, kernel)), int(generator.integers(0, kernel))
 
 
+def _rule(
+    scale: NDArray[np.float64], two_roundings: bool, zero_point: int, low: int, high: int
+) -> FloatRequantization | FixedPointRequantization:
+    """ONNX Runtime's or TensorFlow Lite Micro's requantization."""
+    if not two_roundings:
+        return FloatRequantization(scale=scale.astype(np.float32), zero_point=zero_point, low=low, high=high)
+    fraction, exponent = np.frexp(scale)
+    return FixedPointRequantization(
+        multiplier=np.floor(fraction * 2**31).astype(np.int64),
+        shift=exponent.astype(np.int64),
+        zero_point=zero_point,
+        low=low,
+        high=high,
+    )
+
+
 def _convolution(
     generator: np.random.Generator,
     number: int,
@@ -55,7 +76,8 @@ def _convolution(
     kernel: tuple[int, int],
     zero_point: int,
     source: str,
-    outputs: int = 0,
+    outputs: int,
+    two_roundings: bool,
 ) -> Convolution:
     """A convolution, depthwise or grouped one in some cases, whose outputs spread over int8; ``outputs`` 0: any."""
     kind = generator.random()
@@ -75,12 +97,7 @@ def _convolution(
         output=f"map{number + 1}",
         weights=generator.integers(-127, 128, shape).astype(np.int8),
         bias=generator.integers(-20000, 20000, outputs),
-        requantization=FloatRequantization(
-            scale=(generator.uniform(30, 100, outputs) / spread).astype(np.float32),
-            zero_point=zero_point,
-            low=low,
-            high=high,
-        ),
+        requantization=_rule(generator.uniform(30, 100, outputs) / spread, two_roundings, zero_point, low, high),
         groups=groups,
     )
 
@@ -109,9 +126,17 @@ def _addition(generator: np.random.Generator, number: int, inputs: list[str], gr
     )
 
 
-def random_graph(generator: np.random.Generator, layers: int = 3, *, adding: bool = False) -> Graph:
+def random_graph(
+    generator: np.random.Generator,
+    layers: int = 3,
+    *,
+    adding: bool = False,
+    joining: bool = False,
+    two_roundings: bool = False,
+) -> Graph:
     """1 to ``layers`` parts one behind the other: convolutions (any kernel, stride, padding, dilation, groups), max pools
-    and, with ``adding``, residual blocks."""
+    and, with ``adding``, residual blocks, with ``joining`` concatenations of branches;
+    with ``two_roundings`` requantized as TensorFlow Lite Micro does."""
     shape = (int(generator.integers(3, 13)), int(generator.integers(3, 13)), int(generator.integers(1, 20)))
     graph = Graph(name="random", source="random", input="map0", input_float=False)
     graph.input_shape, graph.input_order = (1, *shape), np.arange(np.prod(shape))
@@ -127,9 +152,11 @@ def random_graph(generator: np.random.Generator, layers: int = 3, *, adding: boo
         """Appends one; returns its output."""
         height, width, channels = graph.tensors[source].shape
         outputs = geometry.pop("outputs", 0)
-        zero_point = int(generator.integers(-128, 128))
+        zero_point = geometry.pop("zero_point", int(generator.integers(-128, 128)))
         number = len(graph.nodes)
-        node = replace(_convolution(generator, number, channels, kernel, zero_point, source, outputs), **geometry)
+        node = replace(
+            _convolution(generator, number, channels, kernel, zero_point, source, outputs, two_roundings), **geometry
+        )
         top, left, bottom, right = node.padding
         shape = (
             (height + top + bottom - (kernel[0] - 1) * node.dilation[0] - 1) // node.stride[0] + 1,
@@ -138,9 +165,58 @@ def random_graph(generator: np.random.Generator, layers: int = 3, *, adding: boo
         )
         return append(node, shape, zero_point)
 
+    def pool(source: str, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int, int, int]) -> str:
+        """Appends one; returns its output."""
+        height, width, channels = graph.tensors[source].shape
+        top, left, bottom, right = padding
+        number = len(graph.nodes)
+        node = MaxPool(
+            name=f"pool{number}",
+            operator="MaxPool",
+            input=source,
+            output=f"map{number + 1}",
+            kernel=kernel,
+            stride=stride,
+            padding=padding,
+        )
+        pooled = (
+            (height + top + bottom - kernel[0]) // stride[0] + 1,
+            (width + left + right - kernel[1]) // stride[1] + 1,
+            channels,
+        )
+        return append(node, pooled, graph.tensors[source].zero_point)
+
+    def joint(source: str, stride: tuple[int, int]) -> str:
+        """Appends branches of one source and their concatenation; returns its output."""
+        zero_point = graph.tensors[source].zero_point
+        parts: list[str] = []
+        for _ in range(int(generator.integers(2, 4))):
+            kind = generator.random()
+            if kind < 0.2 and stride == (1, 1):
+                parts.append(source)
+            elif kind < 0.4:
+                parts.append(pool(source, (3, 3), stride, (1, 1, 1, 1)))
+            elif kind < 0.5 and parts:
+                parts.append(parts[0])
+            else:
+                k = 1 + 2 * int(generator.integers(2))
+                parts.append(convolution(source, (k, k), stride=stride, padding=(k // 2,) * 4, zero_point=zero_point))
+        if generator.random() < 0.3:  # another reader of a part; nobody reads the result
+            convolution(parts[-1], (1, 1), stride=(1, int(generator.integers(1, 3))))
+        number = len(graph.nodes)
+        height, width, _ = graph.tensors[parts[0]].shape
+        channels = sum(graph.tensors[part].shape[2] for part in parts)
+        node = Concat(
+            name=f"join{number}",
+            operator="Concat",
+            input=parts[0],
+            others=tuple(parts[1:]),
+            output=f"map{number + 1}",
+        )
+        return append(node, (height, width, channels), zero_point)
+
     for _ in range(int(generator.integers(1, layers + 1))):
         height, width, channels = graph.tensors[last].shape
-        number = len(graph.nodes)
         (ky, sy, top, bottom), (kx, sx, left, right) = _window(generator, height), _window(generator, width)
         padding = (top, left, bottom, right)
         if adding and generator.random() < 0.4:
@@ -153,26 +229,18 @@ def random_graph(generator: np.random.Generator, layers: int = 3, *, adding: boo
             inputs = [main, last] if generator.random() < 0.5 else [last, main]
             addition = _addition(generator, len(graph.nodes), inputs, graph)
             last = append(addition, graph.tensors[main].shape, addition.zero_point)
+        elif joining and generator.random() < 0.4:
+            last = joint(last, (sy, sx) if generator.random() < 0.3 else (1, 1))
+            if generator.random() < 0.3:
+                last = joint(last, (1, 1))
         elif generator.random() < 0.3:
-            pool = MaxPool(
-                name=f"pool{number}",
-                operator="MaxPool",
-                input=last,
-                output=f"map{number + 1}",
-                kernel=(ky, kx),
-                stride=(sy, sx),
-                padding=padding,
-            )
-            pooled = ((height + top + bottom - ky) // sy + 1, (width + left + right - kx) // sx + 1, channels)
-            last = append(pool, pooled, graph.tensors[last].zero_point)
+            last = pool(last, (ky, kx), (sy, sx), padding)
         else:
             dilation = [1, 1]
             for axis, (kernel, padded) in enumerate(((ky, height + top + bottom), (kx, width + left + right))):
                 if 2 * (kernel - 1) < padded and generator.random() < 0.3:
                     dilation[axis] = 2
-            last = convolution(
-                last, (ky, kx), stride=(sy, sx), padding=padding, dilation=(dilation[0], dilation[1])
-            )
+            last = convolution(last, (ky, kx), stride=(sy, sx), padding=padding, dilation=(dilation[0], dilation[1]))
     graph.output = last
     shape = graph.tensors[last].shape
     graph.output_shape, graph.output_order = (1, *shape), np.arange(np.prod(shape))

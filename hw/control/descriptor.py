@@ -56,7 +56,7 @@ def descriptor_layout(config: EngineConfig) -> data.StructLayout:
     low, high             clamp of the outputs
     pivot                 largest output that the nudge may lower; -128: none. 0 bits in an engine without nudge
     output_first          feature-buffer address of the output map (of the word that receives channel 0)
-    output_offset         byte of channel 0 in that word, a multiple of gcd(m, n)
+    output_offset         byte of channel 0 in that word, a multiple of ``config.lane_pitch``
     output_row_step       addresses between two output rows
     output_word_step      addresses between two words of an output pixel
     output_group_step     addresses that an output group advances (n div m words, or 1 word for max pool)
