@@ -272,7 +272,7 @@ def plan_layer(
         stride = node.stride
     else:
         raise TypeError(f"no plan for a {type(node).__name__}")
-    if source.first_byte:
+    if source.first_byte or (second is not None and second.first_byte):
         raise ValueError(f"the input of {node.name} begins inside of a word")
     if source.phases != stride[1]:
         raise ValueError(f"the input of {node.name} has {source.phases} phases, not {stride[1]}")

@@ -55,10 +55,9 @@ class GoldenNetwork:
             elif isinstance(node, Add):
                 addition = self.certified[node.output]
                 assert isinstance(addition, CertifiedAddition)
-                terms = zip(node.inputs, addition.weights, strict=True)
-                maps[node.output] = self._requantized(
-                    node.output, sum((maps[name].astype(np.int64) * weight for name, weight in terms), np.int64(0))
-                )
+                first, second = (maps[name].astype(np.int64) for name in node.inputs)
+                sums = first * addition.weights[0] + second * addition.weights[1]
+                maps[node.output] = self._requantized(node.output, sums)
             elif isinstance(node, MaxPool):
                 maps[node.output] = max_pool(source, node.kernel, stride=node.stride, padding=node.padding)
             elif isinstance(node, Concat):
