@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from amaranth.hdl import Module
 from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from macaw.hw.config import EngineConfig
@@ -89,6 +90,40 @@ class _Multiplexer(wiring.Component):
 def test_function_names() -> None:
     found = re.findall(r"function (?:\[\d+:\d+\] +)?(\S+) *;", verilog(_Multiplexer()))
     assert found and all(re.fullmatch(r"\w+", name) for name in found)
+
+
+class _Memories(wiring.Component):
+    """Words that begin as 5 and, in the second memory, one that does not."""
+
+    address: Any
+    words: Any
+
+    def __init__(self) -> None:
+        super().__init__({"address": In(4), "words": Out(8).array(2)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        for number, contents in enumerate(([5] * 16, [5] * 9 + [6] + [5] * 6)):
+            memory = m.submodules[f"memory_{number}"] = Memory(shape=8, depth=16, init=contents)
+            port = memory.read_port()
+            m.d.comb += [port.addr.eq(self.address), port.en.eq(1), self.words[number].eq(port.data)]
+        return m
+
+
+def test_initial_words(tmp_path: Path) -> None:
+    """A loop where all words begin with the same value, a line a word where they do not: the same contents either way."""
+    path = write_verilog(_Memories(), tmp_path / "memories.v")
+    text = path.read_text()
+    assert text.count("for (i = 0; i < 16; i = i + 1)") == 1 and text.count("[9] = 8'h06;") == 1
+    (tmp_path / "bench.v").write_text(
+        "module bench;\n  reg clk = 0, rst = 0; reg [3:0] address; wire [7:0] first, second; integer k;\n"
+        "  top dut(.clk(clk), .rst(rst), .address(address), .words__0(first), .words__1(second));\n"
+        "  initial for (k = 0; k < 16; k = k + 1) begin\n"
+        '    address = k; #1 clk = 1; #1 clk = 0; #1 $write("%0d%0d ", first, second);\n  end\nendmodule\n'
+    )
+    subprocess.run(["iverilog", "-g2005", "-o", "bench.vvp", "bench.v", path.name], cwd=tmp_path, check=True)
+    run = subprocess.run(["vvp", "-n", "bench.vvp"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert run.stdout.split() == ["55"] * 9 + ["56"] + ["55"] * 6
 
 
 def test_failure_has_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
