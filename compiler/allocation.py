@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 __all__ = ["Handover", "Lifetime", "allocate"]
 
+_BEAM = 48
+
 
 @dataclass(frozen=True, kw_only=True)
 class Lifetime:
@@ -30,56 +32,89 @@ class Handover:
     distances: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class _Placement:
+    """Some of the maps, placed; addresses from ``low`` to before ``high`` are in use and may be negative."""
+
+    bases: Mapping[str, int]
+    low: int = 0
+    high: int = 0
+
+    @property
+    def words(self) -> int:
+        return self.high - self.low
+
+
+_Distances = Mapping[tuple[str, str], frozenset[int]]
+
+
 def allocate(lifetimes: Mapping[str, Lifetime], handovers: Iterable[Handover] = ()) -> dict[str, int]:
     """A base address, from 0 on, for each map so that maps alive in the same step overlap in handovers only.
 
-    Greedy: one map after the other, where the addresses in use grow least. Tries the largest maps first and the order
-    of execution, and takes what needs fewer addresses; deterministic.
+    Greedy, the largest maps first, each where the addresses in use grow least. With handovers also a beam search in the
+    order of execution, for a place that is good now may leave the next map a bad one. Deterministic; the fewest
+    addresses win.
     """
-    distances: dict[tuple[str, str], tuple[int, ...]] = {}
+    distances: dict[tuple[str, str], frozenset[int]] = {}
     for handover in handovers:
-        distances[handover.source, handover.target] = handover.distances
-        distances[handover.target, handover.source] = tuple(-distance for distance in handover.distances)
+        distances[handover.source, handover.target] = frozenset(handover.distances)
+        distances[handover.target, handover.source] = frozenset(-distance for distance in handover.distances)
     by_size = sorted(lifetimes, key=lambda name: (-lifetimes[name].size, lifetimes[name].first, name))
-    by_step = sorted(lifetimes, key=lambda name: (lifetimes[name].first, -lifetimes[name].size, name))
-    results = [_placed(lifetimes, distances, order) for order in (by_size, by_step)]
-    best = min(results, key=lambda bases: max(bases[name] + lifetimes[name].size for name in bases))
-    return best
+    best = _search(lifetimes, distances, by_size, 1)
+    if distances:
+        by_step = sorted(lifetimes, key=lambda name: (lifetimes[name].first, -lifetimes[name].size, name))
+        best = min(best, _search(lifetimes, distances, by_step, _BEAM), key=lambda placement: placement.words)
+    return {name: base - best.low for name, base in best.bases.items()}
 
 
-def _placed(
-    lifetimes: Mapping[str, Lifetime], distances: Mapping[tuple[str, str], tuple[int, ...]], order: Sequence[str]
-) -> dict[str, int]:
-    """Places the maps in this order; the lowest address in use becomes 0 at the end."""
-    placed: dict[str, int] = {}
-    low = high = 0
-    for name in order:
+def _search(lifetimes: Mapping[str, Lifetime], distances: _Distances, order: Sequence[str], beam: int) -> _Placement:
+    """Places the maps in this order; of the placements of the first few keeps the ``beam`` best."""
+    kept = [_Placement({})]
+    for number, name in enumerate(order):
         life = lifetimes[name]
-        rivals = [
-            other
-            for other in placed
-            if lifetimes[other].first <= life.last and life.first <= lifetimes[other].last
-        ]
-        candidates = {low, high - life.size}
-        for other in rivals:
-            base = placed[other]
-            candidates |= {base + lifetimes[other].size, base - life.size}
-            candidates |= {base + distance for distance in distances.get((other, name), ())}
+        rivals = [other for other in order[:number] if _meet(lifetimes[other], life)]
+        future = [lifetimes[other] for other in order[number + 1 :]]
+        alive = [other for other in order[: number + 1] if any(_meet(lifetimes[other], later) for later in future)]
+        found: dict[tuple[int, ...], _Placement] = {}
+        for placement in kept:
+            for base in _free_bases(placement, name, rivals, lifetimes, distances):
+                bases = {**placement.bases, name: base}
+                low, high = min(placement.low, base), max(placement.high, base + life.size)
+                # Placements that leave the maps to come the same room are one.
+                key = (low - high, *(bases[other] - low for other in alive))
+                found.setdefault(key, _Placement(bases, low, high))
+        kept = sorted(
+            found.values(), key=lambda placement: (placement.words, abs(placement.bases[name]), placement.bases[name])
+        )[:beam]
+    return kept[0]
 
-        def free(base: int, name: str = name, rivals: list[str] = rivals) -> bool:
-            size = lifetimes[name].size
-            return all(
-                base + size <= placed[other]
-                or placed[other] + lifetimes[other].size <= base
-                or base - placed[other] in distances.get((other, name), ())
-                for other in rivals
-            )
 
-        begin, end = low, high
-        base = min(
-            (base for base in candidates if free(base)),
-            key=lambda base: (max(end, base + life.size) - min(begin, base), abs(base), base),
+def _meet(one: Lifetime, other: Lifetime) -> bool:
+    return one.first <= other.last and other.first <= one.last
+
+
+def _free_bases(
+    placement: _Placement,
+    name: str,
+    rivals: Sequence[str],
+    lifetimes: Mapping[str, Lifetime],
+    distances: _Distances,
+) -> list[int]:
+    """Bases for a map beside its rivals or, as far as handovers allow, over them."""
+    size = lifetimes[name].size
+    candidates = {placement.low, placement.high - size}
+    for other in rivals:
+        base = placement.bases[other]
+        candidates |= {base + lifetimes[other].size, base - size}
+        candidates |= {base + distance for distance in distances.get((other, name), ())}
+    places = [
+        (placement.bases[other], lifetimes[other].size, distances.get((other, name), frozenset())) for other in rivals
+    ]
+    return [
+        base
+        for base in candidates
+        if all(
+            base + size <= start or start + length <= base or base - start in allowed
+            for start, length, allowed in places
         )
-        placed[name] = base
-        low, high = min(low, base), max(high, base + life.size)
-    return {name: placed[name] - low for name in lifetimes}
+    ]

@@ -14,7 +14,7 @@ from .graph import Concat, Graph, MaxPool, Node
 from .problem import ModelError, Problem
 from .rephasing import reading_strides, rephase
 
-__all__ = ["ChannelPlace", "channel_places", "legalize"]
+__all__ = ["ChannelPlace", "channel_places", "legalize", "may_need_copies"]
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,11 @@ class _Placement:
             nodes = [*(self._place(node) if isinstance(node, Concat) else [node]), *nodes]
         self.result.nodes = nodes
         return self.result
+
+
+def may_need_copies(graph: Graph) -> bool:
+    """Whether :func:`legalize` adds copies for some engine."""
+    return rephase(graph) is not graph or any(isinstance(node, Concat) for node in graph.nodes)
 
 
 def legalize(graph: Graph, m: int) -> Graph:

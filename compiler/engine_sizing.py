@@ -12,6 +12,8 @@ from ..hw.primitives.target import Family
 from ..sim.cost.cycles import LayerCycles, layer_cycles, program_cycles
 from ..sim.cost.resources import EngineResources, engine_resources, needed_logic_dots
 from .budget import Budget
+from .concatenation import may_need_copies
+from .copy_layer import with_copy
 from .graph import Add, Graph, MaxPool
 from .network_plan import NetworkPlan
 from .requantize import required_accumulator_width
@@ -37,6 +39,8 @@ class EngineNeeds:
 
 def engine_needs(graph: Graph) -> EngineNeeds:
     """The needs of a graph. Raises ModelError for layers that no engine can requantize."""
+    if may_need_copies(graph):
+        graph = with_copy(graph)
     return EngineNeeds(
         accumulator_width=max(required_accumulator_width(graph), 12),
         requantizer=requantizer_parameters(graph),
@@ -149,6 +153,7 @@ def size_engine(
         least_engine(needs, array, depth, budget),
         feature_depth=min(_round_up(plan.feature_words, step), MOST_WORDS),
         tap_depth=_round_up(plan.tap_count, step),
+        part_pitch=plan.part_pitch,
         extent_width=extent_width,
         group_width=max(plan.most_groups - 1, 1).bit_length(),
     )

@@ -16,7 +16,7 @@ from .rephasing import reading_strides
 
 __all__ = ["NetworkPlan", "network_plans", "plan_network"]
 
-_TILE_ROWS = (8, 6, 4, 3, 2, 1)
+_TILE_ROWS = (8, 6, 5, 4, 3, 2, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,13 @@ class _Planner:
             together = set().union(*(families[self.places[name].whole] for name in (*node.inputs, node.output)))
             for name in together:
                 families[name] = together
-            if isinstance(node, Convolution) and node.stride[0] == 1 and source.size + target.size > largest:
+            # A depthwise layer is through with its input plane by plane, without tiles.
+            if (
+                isinstance(node, Convolution)
+                and node.stride[0] == 1
+                and node.groups < source.channels
+                and source.size + target.size > largest
+            ):
                 self.tiled.add(node.output)
                 halo = max(node.padding[0], (node.weights.shape[1] - 1) * node.dilation[0] - node.padding[0])
                 gaps[self.places[node.output].whole] = self.tile_rows + halo
