@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 __all__ = ["Handover", "Lifetime", "allocate"]
 
-_BEAM = 48
+_BEAM = 12
 
 
 @dataclass(frozen=True, kw_only=True)
