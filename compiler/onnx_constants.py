@@ -27,6 +27,10 @@ def scaled_constant(array: NDArray[Any], scale: NDArray[Any], zero_point: NDArra
     """Constant integers with scale and zero point, per tensor or along an axis."""
     if array.size > LARGEST_CONSTANT:
         raise Refusal(f"a constant has {array.size} elements", f"use at most {LARGEST_CONSTANT}")
+    if array.dtype not in (np.int8, np.uint8, np.int32):
+        raise Refusal(f"a constant is quantized to {array.dtype}, not int8, uint8 or int32", QUANTIZE_REMEDY)
+    if zero_point.dtype != array.dtype:
+        raise Refusal(f"a constant of {array.dtype} has a zero point of {zero_point.dtype}", "use one type for both")
     if scale.dtype != np.float32:
         raise Refusal(f"a scale is {scale.dtype}, not float32", "export the model with float32 scales")
     if not (np.isfinite(scale).all() and (scale > 0.0).all()):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
+
 from .graph import Graph
 from .onnx_builder import OUTPUT_QUANTIZATION, GraphBuilder, Handler, Skipped, map_elements, map_shape
 from .onnx_constants import QUANTIZE_REMEDY
@@ -62,10 +64,12 @@ def import_onnx(path: str | Path) -> Graph:
     if not any(node.operator in QUANTIZED_OPERATORS for node in build.model.nodes):
         rule = "it is not quantized: no QuantizeLinear, no QLinearConv"
         raise ModelError([Problem("", "", "", rule, QUANTIZE_REMEDY)])
-    take_input(build)
-    for node in build.model.nodes:
-        _visit(build, node)
-    give_output(build)
+    # Extreme scales: infinities are refused where they matter, and what is no number ends in _visit.
+    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="raise"):
+        take_input(build)
+        for node in build.model.nodes:
+            _visit(build, node)
+        give_output(build)
     if build.problems:
         raise ModelError(build.problems)
     return build.result

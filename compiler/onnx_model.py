@@ -126,12 +126,16 @@ def _load_external_data(proto: onnx.ModelProto, path: Path) -> None:
     total = path.stat().st_size
     external = [tensor for tensor in _tensors(proto) if tensor.data_location == TensorProto.EXTERNAL]
     for location in {_location(tensor) for tensor in external}:
-        file = (folder / location).resolve()
-        if not location or Path(location).is_absolute() or not file.is_relative_to(folder):
+        try:
+            file = (folder / location).resolve()
+            inside, present = file.is_relative_to(folder) and file != folder, file.is_file()
+        except (OSError, ValueError) as error:  # a name that is too long, or no name at all
+            raise UserError(f"{path} keeps tensor data in a file that cannot be named: {_first_line(error)}") from error
+        if not location or Path(location).is_absolute() or not inside:
             raise UserError(
                 f"{path} keeps tensor data in {location!r}, outside the model's folder; put the data file beside the model."
             )
-        if not file.is_file():
+        if not present:
             raise UserError(f"{path} keeps tensor data in {location!r}, but there is no such file beside the model.")
         total += file.stat().st_size
     if total > SIZE_LIMIT:
@@ -206,7 +210,10 @@ def _build(proto: onnx.ModelProto, constants: dict[str, NDArray[Any]], path: Pat
         tensor = info.type.tensor_type
         shape = None
         if tensor.HasField("shape"):
-            shape = tuple(extent.dim_value if extent.HasField("dim_value") else None for extent in tensor.shape.dim)
+            shape = tuple(
+                extent.dim_value if extent.HasField("dim_value") and extent.dim_value >= 0 else None
+                for extent in tensor.shape.dim
+            )
         types[info.name] = TensorType(tensor.elem_type, shape)
     for name, array in constants.items():
         types[name] = TensorType(onnx.helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)

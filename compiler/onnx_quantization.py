@@ -91,8 +91,6 @@ def _dequantize(build: GraphBuilder, node: OnnxNode) -> Value:
 
 
 def _scaled_constant(build: GraphBuilder, array: NDArray[Any], node: OnnxNode) -> ScaledConstant:
-    if array.dtype not in (np.int8, np.uint8, np.int32):
-        raise Refusal(f"a constant is quantized to {array.dtype}, not int8, uint8 or int32", QUANTIZE_REMEDY)
     if int(node.attributes.get("block_size", 0)):
         raise Refusal("blocked quantization is not supported", "quantize weights per tensor or per channel")
     scale = build.constant(node, 1, "the scale")

@@ -489,7 +489,9 @@ def test_padding_that_no_convolution_takes_over(writer: Any, last: bool) -> None
     y = writer.node("Pad", quantized(writer), writer.constant(np.array([0, 0, 1, 1, 0, 0, 1, 1])))
     if not last:
         y = writer.requantize(writer.node("MaxPool", y, kernel_shape=[2, 2]), 0.05, ZERO)
-    refused(writer, y, "its input is padded by a Pad that no convolution can take over; let a convolution read the padded")
+    refused(
+        writer, y, "its input is padded by a Pad that no convolution can take over; let a convolution read the padded"
+    )
 
 
 # Structure
