@@ -38,7 +38,7 @@ __all__ = [
 
 Int64Array = NDArray[np.int64]
 
-FRACTIONS = 4
+FRACTIONS = 5
 """Fractions tried for the nudge, from the slope's own on: finer ones do for references that only tell ties apart."""
 
 
@@ -86,9 +86,10 @@ def layer_staircase(layer: Convolution, zero_point: int, input_range: tuple[int,
 
 
 def natural_fraction(slope: NDArray[np.float64]) -> Int64Array:
-    """For each slope s the f with ``2**-f`` the smallest power of two that exceeds or equals it halved: TensorFlow Lite's right
-    shift, whose last bit its second rounding looks at."""
-    return np.ceil(-np.log2(np.maximum(slope, 2.0**-60))).astype(np.int64) - 1
+    """For each slope the coarsest fraction that comes into question: TensorFlow Lite's right shift, whose last bit its second
+    rounding looks at, for a multiplier of 30 bits. That is what MEAN may have, which divides its multiplier by the count;
+    others have 31 bits, which is the next fraction."""
+    return np.ceil(-np.log2(np.maximum(slope, 2.0**-60))).astype(np.int64) - 2
 
 
 def nudged_bits(stairs: Staircase, pivot: int) -> dict[int, Int64Array] | None:

@@ -35,6 +35,8 @@ __all__ = [
 ]
 
 INT32_MAX = 2**31 - 1
+ELEMENT_LIMIT = 1 << 24
+"""Elements of a map; the engine's memories hold far fewer."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,10 @@ class GraphBuilder:
     def new_input(self, tensor: TfliteTensor, quantization: Quantization) -> Map:
         """The graph's input map: the model's input, or what it is quantized to."""
         shape = tensor.shape
+        if math.prod(shape) > ELEMENT_LIMIT:
+            raise Refusal(
+                f"its shape {tensor.shape_text} has more than {ELEMENT_LIMIT} elements", "use a smaller network"
+            )
         extents = {4: shape[1:], 3: (1, *shape[1:])}.get(len(shape), (1, 1, math.prod(shape)))
         self.result.input = tensor.name
         self.result.input_order = np.arange(math.prod(shape), dtype=np.int64)
@@ -191,6 +197,8 @@ class GraphBuilder:
 
     def new_map(self, tensor: TfliteTensor, extents: tuple[int, int, int], quantization: Quantization) -> Map:
         """A map that holds the values of ``tensor``."""
+        if math.prod(extents) > ELEMENT_LIMIT:
+            raise Refusal(f"its output has more than {ELEMENT_LIMIT} elements", "use a smaller network")
         self.result.tensors[tensor.name] = Tensor(
             name=tensor.name,
             shape=extents,

@@ -71,11 +71,15 @@ def _add_maps(
             f"it adds maps of the shapes {shapes}",
             "only maps of equal shape, or a constant for each channel, can be added",
         )
-    (height, width, channels), swapped = build.as_map(first)
-    if build.as_map(second)[1] != swapped:
-        raise Refusal(
-            "its inputs lie in memory in different ways", "keep both branches one-dimensional in the same direction"
-        )
+    extents = build.result.tensors[first.tensor].shape
+    if extents == build.result.tensors[second.tensor].shape:
+        build.claimed.update((first.tensor, second.tensor))
+    else:
+        (height, width, channels), swapped = build.as_map(first)
+        if build.as_map(second)[1] != swapped:
+            remedy = "keep both branches one-dimensional in the same direction"
+            raise Refusal("its inputs lie in memory in different ways", remedy)
+        extents = (width, height, channels) if swapped else (height, width, channels)
     node = Add(
         name=operator.name,
         operator=operator.operator,
@@ -92,7 +96,7 @@ def _add_maps(
         high=bounds[1],
     )
     build.result.nodes.append(node)
-    return build.new_map(output, (width, height, channels) if swapped else (height, width, channels), target)
+    return build.new_map(output, extents, target)
 
 
 def _mul(build: GraphBuilder, operator: TfliteOperator) -> Value:
@@ -115,7 +119,7 @@ def _mul(build: GraphBuilder, operator: TfliteOperator) -> Value:
     real = float(first.scale) * float(second.scale) / float(target.scale)
     rule = fixed_point(np.full(1, real), target.zero_point, bounds, build.rounding)
     rows = rule.outputs((INPUTS - source.zero_point) * numbers[:, None], 0)
-    return _tabulated(build, operator, value, rows, numbers * real, target, bounds)
+    return _tabulated(build, operator, value, rows, (numbers * real).astype(np.float64), target, bounds)
 
 
 def _channel_constants(build: GraphBuilder, value: Map, output: TfliteTensor, other: TfliteTensor) -> NDArray[np.int64]:
@@ -123,13 +127,15 @@ def _channel_constants(build: GraphBuilder, value: Map, output: TfliteTensor, ot
     if value.shape != output.shape:
         raise Refusal("its constant enlarges the map", "use a constant for each channel, or one number")
     numbers = constant(other, "its constant operand").astype(np.int64) - (128 if other.kind == "uint8" else 0)
+    if numbers.size == 1:
+        return np.broadcast_to(numbers.ravel(), build.result.tensors[value.tensor].shape[2])
     (_, _, channels), _ = build.as_map(value)
-    if numbers.size != 1 and (numbers.size != channels or numbers.shape[-1] != channels):
+    if numbers.size != channels or numbers.shape[-1] != channels:
         raise Refusal(
             f"its constant operand {other.name!r} has shape {other.shape_text}",
             "use one number, or one for each channel",
         )
-    return np.broadcast_to(numbers.ravel(), channels)
+    return numbers.ravel()
 
 
 def _tabulated(

@@ -172,6 +172,8 @@ def load_tflite(path: str | Path) -> TfliteModel:
         raise UserError(f"{path} is not a TensorFlow Lite file: its identifier is not {IDENTIFIER.decode()}.")
     try:
         return _model(content, path)
+    except UserError:
+        raise
     except _Damaged as error:
         raise UserError(f"{path} is a damaged TensorFlow Lite file: {error}.") from error
     except Exception as error:  # whatever offsets into nowhere cause in the schema's accessors

@@ -177,6 +177,10 @@ def _visit(build: GraphBuilder, operator: TfliteOperator, skip: bool) -> None:
             raise Refusal(rule, f"replace it or {LEAVE_OUT}")
         if any(build.model.tensors[number].variable for number in operator.inputs if number >= 0):
             raise Refusal("it reads a variable, which keeps its value from one run to the next", "make it an input")
+        if any(number in build.values for number in operator.outputs):
+            raise Refusal(
+                "its output is constant, the model's input, or made by another operator too", "correct the model"
+            )
         value = handler(build, operator)
     except Refusal as refusal:
         shapes = _shapes(build.model, operator)

@@ -21,6 +21,7 @@ def _reshape(build: GraphBuilder, operator: TfliteOperator) -> Value:
     value = build.value(operator, 0)
     output = build.output(operator)
     if isinstance(value, Constant):
+        _check_elements(operator, value.array.size, output)
         return Constant(value.array.reshape(output.shape))
     if isinstance(value, FloatInput):
         return value

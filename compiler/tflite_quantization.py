@@ -93,7 +93,7 @@ def constant(tensor: TfliteTensor, what: str) -> NDArray[Any]:
     if tensor.sparse:
         raise Refusal(f"{what}, {tensor.name!r}, is stored sparse", "convert the model without sparsity encoding")
     if tensor.kind not in _ELEMENTS:
-        raise Refusal(f"{what}, {tensor.name!r}, is {tensor.kind}", "use int8 weights: " + QUANTIZE_REMEDY)
+        raise Refusal(f"{what}, {tensor.name!r}, must not be {tensor.kind}", "use int8 weights: " + QUANTIZE_REMEDY)
     kind = np.dtype(_ELEMENTS[tensor.kind]).newbyteorder("<")
     wanted = math.prod(tensor.shape) * kind.itemsize
     if any(extent < 0 for extent in tensor.shape) or len(tensor.buffer) != wanted:
@@ -109,7 +109,9 @@ def weight_integers(tensor: TfliteTensor, axis: int) -> tuple[NDArray[np.int64],
     """Weights minus their zero point, and their scale: one, or one for each output, which lies along ``axis``."""
     array = constant(tensor, "its weights")
     if array.dtype not in (np.int8, np.uint8):
-        raise Refusal(f"its weights, {tensor.name!r}, are {tensor.kind}, not int8 or uint8", QUANTIZE_REMEDY)
+        raise Refusal(
+            f"its weights, {tensor.name!r}, must not be {tensor.kind}", "use int8 weights: " + QUANTIZE_REMEDY
+        )
     scales, zero_points = tensor.scales, tensor.zero_points
     if not scales.size:
         raise Refusal(f"its weights, {tensor.name!r}, have no quantization parameters", QUANTIZE_REMEDY)
@@ -182,6 +184,8 @@ def fixed_point(
     real: NDArray[np.float64], zero_point: int, bounds: tuple[int, int], rounding: str
 ) -> FixedPointRequantization:
     """Requantization by the real multipliers of the channels."""
+    if not np.isfinite(real).all():
+        raise Refusal("its scales are too far apart for float32", "quantize the model again")
     multiplier, shift = quantize_multiplier(real, rounding)
     if shift.max(initial=0) > 30:
         raise Refusal("the scale of its output is far too small for its sums", "quantize the model again")

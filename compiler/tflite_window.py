@@ -10,6 +10,8 @@ from .window import Window
 
 __all__ = ["averaging_window", "tflite_window"]
 
+EXTENT_LIMIT = 4096
+
 
 def tflite_window(
     options: Mapping[str, Any],
@@ -27,6 +29,8 @@ def tflite_window(
     mode = options.get("Padding", "SAME")
     if any(extent < 1 for extent in (*kernel, *stride, *dilation)):
         raise Refusal("kernel, strides and dilations must be positive", "correct the model")
+    if max(*kernel, *stride, *dilation) > EXTENT_LIMIT:
+        raise Refusal(f"kernel, strides or dilations exceed {EXTENT_LIMIT}", "use smaller windows")
     if mode not in ("SAME", "VALID"):
         raise Refusal(f"its padding {mode} is unknown", "use SAME or VALID")
     before, after = [], []

@@ -190,7 +190,7 @@ def test_max_pool_with_padding(layer: Layer) -> None:
 
 @pytest.mark.parametrize("keep", [False, True])
 @pytest.mark.parametrize(
-    ("shape", "axes"), [((5, 7, 3), [1, 2]), ((5, 7, 3), [-2, 1]), ((5, 4, 3), [2]), ((9, 3), [1]), ((4, 4, 3), [1, 2])]
+    ("shape", "axes"), [((5, 7, 3), [1, 2]), ((5, 5, 3), [1, 2]), ((5, 7, 3), [-2, 1]), ((5, 4, 3), [2]), ((9, 3), [1]), ((4, 4, 3), [1, 2])]
 )
 @pytest.mark.parametrize("factor", [1.0, 0.37, 2.6])
 def test_mean(layer: Layer, keep: bool, shape: tuple[int, ...], axes: list[int], factor: float) -> None:
