@@ -101,7 +101,7 @@ class ArraySearch:
         self._queue: list[tuple[int, int, tuple[object, ...], int, Callable[[], None] | Candidate]] = []
         self._refusal: UserError | None = None
         self._numbers = count()
-        self._plans = 0
+        self._plans = self._sized = 0
 
     def best(self, wanted: int, progress: Callable[[int, int], None] | None = None) -> list[Candidate]:
         """At most ``wanted`` candidates that fit, of different arrays, fewest cycles first, then fewest LUTs.
@@ -120,7 +120,7 @@ class ArraySearch:
                     progress(len(found), wanted)
             else:
                 item()
-        if self._refusal is not None and not found and not self._misses:
+        if self._refusal is not None and not found and not self._sized:
             raise self._refusal
         return list(found.values())
 
@@ -213,6 +213,7 @@ class ArraySearch:
             except UserError as error:  # more than an engine can count or address
                 self._refusal = error
                 continue
+            self._sized += 1
             over = engine.excess(self._budget)
             if over > 1:
                 self._miss(over, array, arrangement)
