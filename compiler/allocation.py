@@ -51,19 +51,20 @@ _Distances = Mapping[tuple[str, str], frozenset[int]]
 def allocate(lifetimes: Mapping[str, Lifetime], handovers: Iterable[Handover] = ()) -> dict[str, int]:
     """A base address, from 0 on, for each map so that maps alive in the same step overlap in handovers only.
 
-    Greedy, the largest maps first, each where the addresses in use grow least. With handovers also a beam search in the
-    order of execution, for a place that is good now may leave the next map a bad one. Deterministic; the fewest
-    addresses win.
+    Greedy, the largest maps first, each where the addresses in use grow least. With handovers also beam searches, for a
+    place that is good now may leave the next map a bad one, in this order and in that of execution. Deterministic; the
+    fewest addresses win.
     """
     distances: dict[tuple[str, str], frozenset[int]] = {}
     for handover in handovers:
         distances[handover.source, handover.target] = frozenset(handover.distances)
         distances[handover.target, handover.source] = frozenset(-distance for distance in handover.distances)
     by_size = sorted(lifetimes, key=lambda name: (-lifetimes[name].size, lifetimes[name].first, name))
-    best = _search(lifetimes, distances, by_size, 1)
+    best = _search(lifetimes, {}, by_size, 1)
     if distances:
         by_step = sorted(lifetimes, key=lambda name: (lifetimes[name].first, -lifetimes[name].size, name))
-        best = min(best, _search(lifetimes, distances, by_step, _BEAM), key=lambda placement: placement.words)
+        others = (_search(lifetimes, distances, order, _BEAM) for order in (by_size, by_step))
+        best = min((best, *others), key=lambda placement: placement.words)
     return {name: base - best.low for name, base in best.bases.items()}
 
 

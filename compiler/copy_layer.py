@@ -11,13 +11,13 @@ from .requantization import FloatRequantization
 
 __all__ = ["append_copy", "identity_convolution", "with_copy"]
 
-_WEIGHT = 64
-"""Weight of an identity convolution: a power of two, so that some shift and multiplier undo it exactly, and a large one,
-so that they are near those of other layers."""
+_WEIGHT = 127
+"""Weight of an identity convolution: odd, so that no sum lies between two outputs and every rounding is the same, and
+large, so that the multiplier is not wider than those of other layers."""
 
 
 def identity_convolution(name: str, source: str, target: str, channels: int, zero_point: int) -> Convolution:
-    """A depthwise 1 x 1 convolution whose output is its input, exactly: ``64 * (x - zp)``, times 1 / 64, plus zp."""
+    """A depthwise 1 x 1 convolution whose output is its input, exactly: ``127 * (x - zp)``, times 1 / 127, plus zp."""
     return Convolution(
         name=name,
         operator=COPY,

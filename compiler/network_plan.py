@@ -112,7 +112,9 @@ class _Planner:
         tile and what the kernel reads around it."""
         families = {name: {name} for name in self.wholes}
         gaps: dict[str, int] = {}
-        largest = max(layout.size for layout in self.wholes.values())
+        # Depthwise layers in place need about a plane more than the largest map; others may have as much.
+        room = max(layout.size for layout in self.wholes.values())
+        room += max((layout.plane_words for layout in self.wholes.values() if layout.words > 1), default=0)
         for node in self.nodes:
             source, target = self.layout(node.input), self.layout(node.output)
             if (source.height, source.line_words, source.phases) != (target.height, target.line_words, target.phases):
@@ -125,7 +127,7 @@ class _Planner:
                 isinstance(node, Convolution)
                 and node.stride[0] == 1
                 and node.groups < source.channels
-                and source.size + target.size > largest
+                and source.size + target.size > room
             ):
                 self.tiled.add(node.output)
                 halo = max(node.padding[0], (node.weights.shape[1] - 1) * node.dilation[0] - node.padding[0])
@@ -211,8 +213,8 @@ def plan_network(graph: Graph, p: int, m: int, n: int, *, in_place: bool = False
     """Plans ``graph`` for an array.
 
     ``in_place``: a layer's output may take the place of an input that dies with it, as far as the order of reads and writes
-    allows. ``tile_rows``: convolutions of stride 1 whose input and output need more than the largest map may be cut into
-    tiles of so many rows, whose outputs take the place of rows that are dead already; costs descriptors.
+    allows. ``tile_rows``: convolutions of stride 1 whose input and output need more than the largest map and a plane may be
+    cut into tiles of so many rows, whose outputs take the place of rows that are dead already; costs descriptors.
     Raises ModelError where the engine has no way to run a node.
     """
     return _Planner(legalize(graph, m), p, m, n, in_place, tile_rows).run()

@@ -62,6 +62,22 @@ def test_phases_fill_the_width(layout: MapLayout) -> None:
     assert layout.size == layout.height * layout.words * layout.phases * layout.phase_words + gaps
 
 
+@settings(max_examples=100, deadline=None)
+@given(layout=LAYOUTS, seed=st.integers(0, 1000), data=st.data())
+def test_part(layout: MapLayout, seed: int, data: Any) -> None:
+    """A part is the whole's channels where they lie; a part of a part, too."""
+    image = layout.pack(_values(layout, seed))
+    begin, channels = 0, layout.channels
+    part = layout
+    for _ in range(2):
+        first = data.draw(st.integers(0, channels - 1))
+        channels = data.draw(st.integers(1, channels - first))
+        begin, part = begin + first, part.part(first, channels)
+        assert 0 <= part.first_byte < layout.m
+    words = image[part.base - layout.base : part.base - layout.base + part.size]
+    assert (part.unpack(words) == _values(layout, seed)[:, :, begin : begin + channels]).all()
+
+
 def test_wrong_values() -> None:
     with pytest.raises(ValueError, match="planes of 6 addresses overlap at a pitch of 5"):
         MapLayout(p=1, m=2, height=2, width=3, channels=3, pitch=5)
