@@ -32,6 +32,8 @@ class Harness(wiring.Component):
         Clock cycles a bit of the serial line.
     clock_hz : int, 1000..10**9
         For the blinking, for the bridge's time limit, and for the engine's register.
+    engine : Component, optional
+        What has the engine's members; an :class:`Engine` without.
 
     Members
     -------
@@ -52,12 +54,15 @@ class Harness(wiring.Component):
     tx: Signal
     led: Signal
 
-    def __init__(self, config: EngineConfig, *, divisor: int, clock_hz: int) -> None:
+    def __init__(
+        self, config: EngineConfig, *, divisor: int, clock_hz: int, engine: wiring.Component | None = None
+    ) -> None:
         if not 1000 <= clock_hz <= 10**9:
             raise UserError(f"The clock of a harness must be from 1 kHz to 1 GHz, not {clock_hz} Hz.")
         self.config = config
         self.divisor = divisor
         self.clock_hz = clock_hz
+        self.engine = engine
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "led": Out(3)})
 
     def elaborate(self, platform: Any) -> Module:
@@ -65,7 +70,8 @@ class Harness(wiring.Component):
         m.submodules.receiver = receiver = UartReceiver(self.divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(self.divisor)
         m.submodules.bridge = bridge = FrameBridge(timeout_cycles=max(16, round(self.clock_hz * PAUSE_SECONDS)))
-        m.submodules.engine = engine = Engine(self.config, clock_hz=self.clock_hz)
+        engine: Any = Engine(self.config, clock_hz=self.clock_hz) if self.engine is None else self.engine
+        m.submodules.engine = engine
         wiring.connect(m, receiver.o, bridge.i)
         m.submodules.answers = answers = ByteRegister()
         wiring.connect(m, bridge.o, answers.i)

@@ -16,7 +16,8 @@ from ..compiler.compilation import Compilation, compile_graph
 from ..compiler.fixed_point import ROUNDINGS
 from ..compiler.model_import import import_model, model_rounding
 from ..compiler.requantize import deviations
-from ..hw.emit import write_verilog
+from ..hw.emit import verilog, write_verilog
+from ..hw.emitted_module import EmittedModule
 from ..hw.engine import Engine
 from ..hw.errors import UserError
 from ..sim.cost.utilization import slot_use
@@ -127,9 +128,11 @@ def generate(
 
     open_folder(folder)
     progress("verilog", 0.1, "core.v")
-    write_verilog(Engine(config, clock_hz=clock_hz), folder / "core.v", name="core")
-    progress("verilog", 0.5, "board.v")
-    write_verilog(Harness(config, divisor=divisor, clock_hz=clock_hz), folder / "board.v", name="top")
+    engine = Engine(config, clock_hz=clock_hz)
+    core = write_verilog(engine, folder / "core.v", name="core")
+    progress("verilog", 0.9, "board.v")
+    harness = Harness(config, divisor=divisor, clock_hz=clock_hz, engine=EmittedModule(engine, "core"))
+    (folder / "board.v").write_text(verilog(harness) + core.read_text())
     program = compilation.program
     images = Images(program.program, program.taps, program.weights)
     write_images(folder, images)
@@ -158,8 +161,11 @@ def generate(
         "layers": layer_table(compilation),
         "maps": {
             name: {
-                "shape": list(graph.tensors[name].shape), "base": layout.base, "size": layout.size,
-                "plane_words": layout.plane_words, "phases": layout.phases,
+                "shape": list(graph.tensors[name].shape),
+                "base": layout.base,
+                "size": layout.size,
+                "plane_words": layout.plane_words,
+                "phases": layout.phases,
             }
             for name, layout in program.maps.items()
         },
