@@ -44,8 +44,10 @@ def import_tflite(path: str | Path, rounding: str = "tflm") -> Graph:
     _take_constants(build)
     _take_input(build)
     unquantized = _unquantized(model)
-    for operator in model.operators:
-        _visit(build, operator, skip=operator.index in unquantized)
+    # Extreme scales: infinities are refused where they matter, and what is no number ends in _visit.
+    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="raise"):
+        for operator in model.operators:
+            _visit(build, operator, skip=operator.index in unquantized)
     _give_output(build)
     if build.problems:
         raise ModelError(build.problems)
@@ -187,6 +189,11 @@ def _visit(build: GraphBuilder, operator: TfliteOperator, skip: bool) -> None:
         build.problems.append(Problem(operator.name, operator.operator, shapes, refusal.rule, refusal.remedy))
     except Skipped:
         pass
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # A damaged file may pair any operator with any tensors.
+        shapes = _shapes(build.model, operator)
+        rule = f"its options or inputs are malformed ({error})"
+        build.problems.append(Problem(operator.name, operator.operator, shapes, rule, "correct the model"))
     for number in operator.outputs:
         build.values[number] = value if number == operator.outputs[0] else Unknown()
 

@@ -109,8 +109,7 @@ def _layer(
     bias_tensor = build.model.tensors[operator.input(2)] if operator.input(2) >= 0 else None
     bias = bias_integers(bias_tensor, product, output.scale, outputs)
     if float32_product and scales.size == 1:
-        with np.errstate(over="ignore", under="ignore"):
-            product = (x_scale * scales).astype(np.float64)
+        product = (x_scale * scales).astype(np.float64)
     bounds = activation_range(operator.options.get("FusedActivationFunction", "NONE"), output)
     real = np.broadcast_to(product / np.float64(output.scale), outputs)
     if swapped:

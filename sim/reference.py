@@ -34,8 +34,8 @@ class Reference(Protocol):
 
 def open_reference(path: Path, graph: Graph, rounding: str | None = None) -> Reference | None:
     """The interpreter that ``graph``, imported from ``path`` with ``rounding``, must equal: ONNX Runtime, or TensorFlow Lite
-    Micro. None if it is not installed, or if none here rounds that way ("single")."""
+    Micro. None if it is not installed, if none here rounds that way ("single"), or if it cannot run the model."""
     if is_tflite(path):
         installed = rounding != "single" and importlib.util.find_spec("tflite_micro") is not None
-        return TfliteReference(path, graph) if installed else None
+        return TfliteReference(path, graph) if installed and TfliteReference.can_run(graph) else None
     return OnnxReference(path, graph) if importlib.util.find_spec("onnxruntime") is not None else None

@@ -32,7 +32,7 @@ def softmax_int8(inputs: NDArray[np.int8], scale: float) -> NDArray[np.int8]:
         raise ValueError(f"a softmax needs an input scale above 2**-26, not {scale:g}")
     difference = inputs.astype(np.int64) - inputs.max(axis=-1, keepdims=True)
     counted = difference >= -_input_radius(5, left)
-    scaled = _product(np.where(counted, difference, 0) << left, np.int64(multiplier))
+    scaled = _product(np.where(counted, difference, 0) << left, multiplier)
     powers = _exp_of_negative(scaled, 5)
     total = np.where(counted, _divide(powers, 12), 0).sum(axis=-1, keepdims=True)
     headroom = 31 - np.floor(np.log2(total.astype(np.float64))).astype(np.int64)
@@ -47,7 +47,7 @@ def logistic_int8(inputs: NDArray[np.int8], scale: float, zero_point: int) -> ND
     radius = _input_radius(4, left)
     centred = inputs.astype(np.int64) - zero_point
     inside = np.clip(centred, -radius, radius)
-    scaled = _divide(_product(inside << max(left, 0), np.int64(multiplier)), max(-left, 0))
+    scaled = _divide(_product(inside << max(left, 0), multiplier), max(-left, 0))
     positive = _one_over_one_plus(_exp_of_negative(-np.abs(scaled), 4))
     real = np.where(scaled > 0, positive, np.where(scaled < 0, _LARGEST - positive, 1 << 30))
     result = np.clip(_divide(real, 23) - 128, -128, 127)
@@ -66,9 +66,9 @@ def _input_radius(integer_bits: int, left: int) -> int:
     return math.floor(((1 << integer_bits) - 1) * 2.0 ** (31 - integer_bits - left))
 
 
-def _product(a: Int64Array, b: Int64Array) -> Int64Array:
+def _product(a: Int64Array | int, b: Int64Array | int) -> Int64Array:
     """Saturating rounding doubling high multiply: ``a * b / 2**31``, halves up."""
-    return np.minimum((a * b + (1 << 30)) >> 31, _LARGEST)
+    return np.minimum((np.asarray(a, np.int64) * b + (1 << 30)) >> 31, _LARGEST)
 
 
 def _divide(x: Int64Array, exponent: int | Int64Array) -> Int64Array:
@@ -89,18 +89,18 @@ def _exp_of_negative(a: Int64Array, integer_bits: int) -> Int64Array:
     x = _saturating_left(modulo, integer_bits) + (1 << 28)
     square = _product(x, x)
     cube, fourth = _product(square, x), _product(square, square)
-    series = _divide(_product(_divide(fourth, 2) + cube, np.int64(715827883)) + square, 1)
-    result = 1895147668 + _product(np.int64(1895147668), x + series)
+    series = _divide(_product(_divide(fourth, 2) + cube, 715827883) + square, 1)
+    result = 1895147668 + _product(1895147668, x + series)
     remainder = modulo - a
     for bit, factor in enumerate(_EXP_FACTORS[: integer_bits + 2], fraction_bits - 2):
-        result = np.where(remainder >> bit & 1, _product(result, np.int64(factor)), result)
+        result = np.where(remainder >> bit & 1, _product(result, factor), result)
     return np.where(a == 0, _LARGEST, result)
 
 
 def _one_over_one_plus(a: Int64Array) -> Int64Array:
     """``1 / (1 + a)`` for 0 <= a < 1 without integer bits: three steps of Newton and Raphson."""
     half = (a + _LARGEST + 1) // 2
-    x = 1515870810 + _product(half, np.int64(-1010580540))
+    x = 1515870810 + _product(half, -1010580540)
     for _ in range(3):
         x = x + _saturating_left(_product(x, (1 << 29) - _product(half, x)), 2)
     return _saturating_left(x, 1)

@@ -35,7 +35,8 @@ def keywords(tflite_writer: Any) -> Path:
 def test_build_verify_and_run(macaw: Any, keywords: Path, tmp_path: Path, name: str) -> None:
     folder, archive, saved = tmp_path / "build", tmp_path / "inputs.npz", tmp_path / "outputs.npz"
     values = np.random.default_rng(6).integers(-128, 128, (5, 6, 4, 2)).astype(np.int8)
-    np.savez(archive, **{name: values})
+    arrays: dict[str, Any] = {name: values}
+    np.savez(archive, **arrays)
     assert macaw("build", keywords, *ARRAY, "-o", folder).code == 0
     manifest = json.loads((folder / "build.json").read_text())
     assert (manifest["model_copy"], manifest["rounding"], manifest["deviations"]) == ("model.tflite", "tflm", [])
