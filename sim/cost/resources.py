@@ -16,6 +16,9 @@ from ...hw.primitives.tiling import tiling
 __all__ = ["EngineResources", "block_rams", "engine_resources", "host_link_block_rams", "needed_logic_dots"]
 
 _SPRAM_WORDS = 16384
+_NUDGE_LUTS = 30
+"""Comparison with the pivot, decrement and zero tests of one lane."""
+
 _LOGIC_PRODUCT_LUTS = {Family.GENERIC: 130, Family.ECP5: 84, Family.ICE40: 130, Family.ICE40UP: 130}
 """Look-up tables of a product without a multiplier cell, as they are packed."""
 _LUT_FACTOR = {Family.GENERIC: 1.0, Family.ECP5: 1.15, Family.ICE40: 1.55, Family.ICE40UP: 1.55}
@@ -95,6 +98,7 @@ def engine_resources(config: EngineConfig, family: Family) -> EngineResources:
         requantize = n * (product * (1 + config.requantizer_digit) + 3 * config.offset_width)
     else:
         requantize = n * (product + 3 * config.offset_width)
+    requantize += n * _NUDGE_LUTS if config.nudge else 0
     control = descriptor_layout(config).size * (2 if config.prefetch and family is not Family.ECP5 else 1) + 5 * step_layout(config).size + 700
     write = width * 3
     luts = dots * tree + accumulate + scale + drain + rotate + pool + requantize + control + write
