@@ -221,8 +221,11 @@ def plan_network(graph: Graph, p: int, m: int, n: int, *, in_place: bool = False
 
 
 def network_plans(graph: Graph, p: int, m: int, n: int) -> Iterator[NetworkPlan]:
-    """Plans of ``graph`` that need less and less feature memory, and more and more else."""
-    yield plan_network(graph, p, m, n)
-    yield plan_network(graph, p, m, n, in_place=True)
-    for rows in _TILE_ROWS:
-        yield plan_network(graph, p, m, n, in_place=True, tile_rows=rows)
+    """Plans of ``graph``, each needs less feature memory than those before it, and more of something else."""
+    least = plan_network(graph, p, m, n)
+    yield least
+    for rows in (0, *_TILE_ROWS):
+        plan = plan_network(graph, p, m, n, in_place=True, tile_rows=rows)
+        if plan.feature_words < least.feature_words:
+            least = plan
+            yield plan

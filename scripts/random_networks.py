@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..boards.accelerator import Accelerator, Images
+from ..compiler.certified_addition import CertifiedAddition
+from ..compiler.certified_requantization import CertifiedRequantization
 from ..compiler.graph import Convolution, Graph
 from ..compiler.input_folding import first_layer, fold_input, foldings
-from ..compiler.network_plan import plan_network
+from ..compiler.network_plan import NetworkPlan, plan_network
 from ..compiler.orientation import turn
 from ..compiler.program import assemble
 from ..compiler.requantize import requantize
@@ -27,7 +30,7 @@ from ..sim.golden_network import GoldenNetwork, quantize_input
 from ..sim.random_network import random_engine, random_graph
 from .console import CONSOLE, run_command
 
-__all__ = ["Outcome", "main", "run_engine", "run_network"]
+__all__ = ["Outcome", "main", "run_engine", "run_network", "run_plan"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,12 +84,25 @@ def run_network(core: CoreSimulation, config: EngineConfig, graph: Graph, genera
     graph = plan.graph
     if any(layer.multiplies and layer.node.output not in certified for layer in plan.layers):
         certified = requantize(graph, config)  # copies were added
-    program = assemble(config, plan, certified)
     values = quantize_input(graph, inputs.reshape(1, *graph.input_shape[1:]))
-    golden = GoldenNetwork(graph, certified).run(values)
-    if (golden[graph.output].reshape(1, -1)[:, graph.output_order] != wanted.reshape(1, -1)).any():
+    found = GoldenNetwork(graph, certified).run(values)[graph.output]
+    if (found.reshape(1, -1)[:, graph.output_order] != wanted.reshape(1, -1)).any():
         raise CheckFailed(f"network {_describe(graph)}: folding or turning has changed the output.")
+    return run_plan(core, config, plan, certified, values)
 
+
+def run_plan(
+    core: CoreSimulation,
+    config: EngineConfig,
+    plan: NetworkPlan,
+    certified: Mapping[str, CertifiedRequantization | CertifiedAddition],
+    values: NDArray[np.int8],
+) -> Outcome:
+    """Runs a planned network on an input, (1, height, width, channels), layer by layer and as a whole: maps and cycles.
+    Raises CheckFailed at the first difference."""
+    graph = plan.graph
+    golden = GoldenNetwork(graph, certified).run(values)
+    program = assemble(config, plan, certified)
     engine = Accelerator(core, config, program.maps, wait=lambda: core.wait(50_000_000))
     engine.load(Images(program.program, program.taps, program.weights))
     engine.write_map(graph.input, values[0])

@@ -72,8 +72,7 @@ def test_one_map_and_a_little_for_a_chain_of_depthwise_and_pointwise_layers() ->
 def test_plans_need_less_and_less_memory() -> None:
     plans = list(network_plans(keyword_spotting(), 2, 4, 2))
     words = [plan.feature_words for plan in plans]
-    assert words[1] <= words[0]
-    assert all(later < earlier for earlier, later in pairwise(words[2:]))
+    assert len(plans) > 4 and all(later < earlier for earlier, later in pairwise(words))
     assert min(words) < 0.6 * words[0]
     assert all(earlier.descriptors <= later.descriptors for earlier, later in pairwise(plans))
 
