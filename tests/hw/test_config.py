@@ -24,7 +24,7 @@ CHANGED: dict[str, Any] = {
     "p": 4, "m": 4, "n": 4, "depth": 2, "feature_depth": 2048, "weight_depth": 1024, "program_depth": 1024,
     "tap_depth": 512, "extent_width": 9, "group_width": 10, "accumulator_width": 25, "multiplier_width": 28,
     "shifts": (18, 24, 30, 37), "nudge": 22, "requantizer_digit": 4, "multiplier_latency": 2, "weight_memory": "spram",
-    "prefetch": False, "pooling": False, "adding": True, "logic_dots": 5,
+    "prefetch": False, "pooling": False, "adding": True, "logic_dots": 5, "part_pitch": 2,
 }  # fmt: skip
 
 
