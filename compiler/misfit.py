@@ -38,13 +38,13 @@ def _weights(engine: SizedEngine, budget: Budget) -> list[str]:
 
 
 def _maps(engine: SizedEngine) -> list[str]:
-    config = engine.config
-    if engine.plan.feature_words <= MOST_WORDS:
+    config, words = engine.config, engine.plan.feature_words
+    if words <= MOST_WORDS:
         return []
-    layer, words = engine.plan.largest_step
+    layer, most = engine.plan.largest_step
     return [
-        f"the maps of node {layer.node.name!r} need {words} words in each of {config.p} banks "
-        f"({_kib(words * config.p, config.word_width)}), {words - MOST_WORDS} more than the {MOST_WORDS} that can be addressed"
+        f"the maps need {words} words in each of {config.p} banks ({_kib(words * config.p, config.word_width)}; largest: node "
+        f"{layer.node.name!r} with {most} words), {words - MOST_WORDS} more than the {MOST_WORDS} that can be addressed"
     ]
 
 

@@ -38,8 +38,14 @@ class NetworkPlan:
     @property
     def largest_step(self) -> tuple[LayerPlan, int]:
         """The layer whose input and output maps together need the most addresses, and how many."""
-        plan = max(self.layers, key=lambda plan: plan.input.size + plan.output.size)
-        return plan, plan.input.size + plan.output.size
+
+        def words(plan: LayerPlan) -> int:
+            source, target = self.maps[plan.node.input], self.maps[plan.node.output]
+            shared = min(source.base + source.size, target.base + target.size) - max(source.base, target.base)
+            return source.size + target.size - max(shared, 0)
+
+        plan = max(self.layers, key=words)
+        return plan, words(plan)
 
     def weight_words(self, parameter_words: int) -> int:
         """Words of the weight buffer, parameters included."""
