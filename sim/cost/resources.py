@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import gcd
 
 from ...hw.config import EngineConfig
 from ...hw.control.descriptor import descriptor_layout, tap_layout
@@ -100,7 +101,8 @@ def engine_resources(config: EngineConfig, family: Family) -> EngineResources:
         requantize = n * (product + 3 * config.offset_width)
     requantize += n * _NUDGE_LUTS if config.nudge else 0
     control = descriptor_layout(config).size * (2 if config.prefetch and family is not Family.ECP5 else 1) + 5 * step_layout(config).size + 700
-    write = width * 3
+    # Each byte takes its lane from as many places as an output group can begin with.
+    write = width * (3 + m // config.lane_pitch - m // gcd(m, n))
     luts = dots * tree + accumulate + scale + drain + rotate + pool + requantize + control + write
     return EngineResources(
         luts=round(luts * _LUT_FACTOR[family]) + products,
