@@ -1,6 +1,6 @@
 """The integer graph: what every importer produces and the rest of the compiler works on.
 
-Activations are int8 in this graph. A reference tensor of uint8 is held minus 128 (``unsigned`` tells the host), its zero
+Activations are int8 in this graph, whatever the number format that the engine stores them in. A reference tensor of uint8 is held minus 128 (``unsigned`` tells the host), its zero
 point likewise, so the arithmetic is the same. Maps are (height, width, channels); a vector of k values is a map of
 1 x 1 x k.
 """
@@ -8,6 +8,7 @@ point likewise, so the arithmetic is the same. Maps are (height, width, channels
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,8 @@ class Tensor:
     ``reference`` names the tensor in the source model that holds the same values, or is "".
     ``reference_shape`` is that tensor's shape, batch first: (1, C, H, W) or (1, K) for ONNX, (1, H, W, C) for TFLite.
     ``transposed``: rows of this map are columns of the reference's (compiler/orientation.py).
+    ``format`` names the set of ``hw/formats.py`` that holds all values of the map: its narrowest from an importer, and from
+    compiler/number_formats.py on the one that the engine stores. Maps are int8 arrays of values, -1 and 1 for "binary".
     """
 
     name: str
@@ -39,6 +42,7 @@ class Tensor:
     reference: str = ""
     reference_shape: tuple[int, ...] = ()
     transposed: bool = False
+    format: str = "int8"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +74,9 @@ class Convolution(Node):
     bias : int64, shape (outputs,)
     padding : top, left, bottom, right
     fan_in : products of one output in the source model, where folding has filled the weights up with zeros; 0: all
+    weight_format : the set of ``hw/formats.py`` that holds all weights; they are int8 values all the same
+
+    The requantization of a layer whose output is "binary" gives codes 0 and 1, all others give values.
     """
 
     weights: NDArray[np.int8]
@@ -80,6 +87,7 @@ class Convolution(Node):
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
     fan_in: int = 0
+    weight_format: str = "int8"
 
     @property
     def products_per_output(self) -> int:
@@ -145,12 +153,23 @@ class HostStep:
 
     "softmax_int8" and "logistic_int8": TensorFlow Lite Micro's integer kernels from int8 to int8, of the tensor with
     ``scale`` (and zero point ``zero_point``) to scale 1/256 and zero point -128 (sim/golden/host_kernels.py).
+
+    "sums" takes the sums of the last layer, of which the output map holds ``planes`` bytes each (BytePlanes), all lowest
+    bytes first, in the model's order each, and gives ``float32(sum * operand)``, the product in float64. The other kinds with an ``operand``, an
+    array that broadcasts against the model's tensor, compute in float32, one operator of the model each: "add", "multiply",
+    "subtract", "divide" (by the operand), "subtract_from", "divide_into" (the operand by the values), "matmul", "maximum",
+    "minimum"; "batch_normalization" multiplies by ``operand[0]``, then adds ``operand[1]``.
+    "quantize" is QONNX's Quant with ``scale``, ``zero_point``, bounds ``operand`` and rounding half to even, "bipolar" its
+    BipolarQuant: ``scale`` where the value is at least 0, else ``-scale``; "reshape" gives the shape ``operand`` (the batch in
+    front).
     """
 
     kind: str
     name: str
     scale: float = 1.0
     zero_point: int = 0
+    planes: int = 1
+    operand: NDArray[Any] = field(default_factory=lambda: np.zeros(0, np.float32), compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +189,8 @@ class Graph:
     ``input_float`` tells that the source model takes float32 (the host quantizes:
     ``clip(rint(x / scale) + zero_point)`` with float32 division and rint half to even, or halves away from zero with
     ``input_ties_away``); otherwise it takes the integers.
-    ``host_steps`` are applied in order to the integer output to get the model's output.
+    ``input_steps`` are applied to a float input first, in order (kinds of :class:`HostStep` with an operand); their last
+    result is what is quantized. ``host_steps`` are applied in order to the integer output to get the model's output.
     ``input_name``, ``input_shape``, ``output_name`` and ``output_shape`` are the source model's, batch 1 first.
     ``input_order``: element i of the input map (row, column, channel order) is element ``input_order[i]`` of the source
     model's input, or holds the input's zero point where that is -1 (padding). ``output_order``: element i of the source model's (integer) output is element ``output_order[i]`` of
@@ -191,5 +211,6 @@ class Graph:
     output_name: str = ""
     output_shape: tuple[int, ...] = ()
     output_order: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    input_steps: list[HostStep] = field(default_factory=list)
     host_steps: list[HostStep] = field(default_factory=list)
     deviations: list[Deviation] = field(default_factory=list)

@@ -7,7 +7,7 @@ through ``outputs`` and ``slope``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from .fixed_point import fixed_point_product
 
 __all__ = [
+    "BytePlanes",
     "FixedPointRequantization",
     "FloatRequantization",
     "MeanRequantization",
     "Requantization",
     "TableRequantization",
+    "ThresholdRequantization",
 ]
 
 
@@ -33,6 +35,11 @@ class Requantization(ABC):
     zero_point: int
     low: int = -128
     high: int = 127
+
+    @property
+    def wraps(self) -> bool:
+        """Whether the output is the low byte of a shifted sum instead of a staircase."""
+        return False
 
     @property
     @abstractmethod
@@ -147,3 +154,67 @@ class TableRequantization(Requantization):
         """Outputs without zero point and clamp."""
         index = np.clip(np.asarray(accumulators) - self.first, 0, self.table.shape[1] - 1)
         return self.table[channel, index]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThresholdRequantization(Requantization):
+    """``low`` plus the number of the channel's thresholds that the accumulator has reached; ``zero_point`` here is 0.
+
+    What a batch normalization, an activation and a quantizer of a model with few bits come to.
+
+    thresholds : int64, shape (outputs, high - low), never decreasing along a row; a threshold above every accumulator is never
+        reached, one below every accumulator always
+    """
+
+    zero_point: int = 0
+    thresholds: NDArray[np.int64]
+
+    @property
+    def slope(self) -> NDArray[np.float64]:
+        """Outputs from the first to the last threshold over their distance; 1 where that says nothing."""
+        run = self.thresholds[:, -1] - self.thresholds[:, 0]
+        return np.where(run > 0, (self.thresholds.shape[1] - 1) / np.maximum(run, 1), 1.0)
+
+    def unclamped(self, accumulators: NDArray[np.int64], channel: int | NDArray[np.intp]) -> NDArray[np.int64]:
+        """Outputs without clamp, which has no effect."""
+        values = np.asarray(accumulators)
+        reached = np.zeros(np.broadcast_shapes(values.shape, np.shape(channel)), np.int64)
+        for level in range(self.thresholds.shape[1]):
+            reached += values >= self.thresholds[channel, level]
+        return reached + self.low
+
+    @property
+    def as_values(self) -> ThresholdRequantization:
+        """The same layer with outputs -1 and 1 for the codes 0 and 1 of a binary map: both thresholds at one place, which
+        no output 0 lies between. A binary map that is stored in a wider format needs it."""
+        assert (self.low, self.high) == (0, 1)
+        return replace(self, low=-1, high=1, thresholds=np.repeat(self.thresholds, 2, axis=1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BytePlanes(Requantization):
+    """A byte of the accumulator itself: ``acc >> shift[c]``, of which the low 8 bits, as int8; ``zero_point`` here is 0.
+
+    The last layer of a model that ends in real numbers: each output has as many channels as its sums have bytes, with the
+    same weights and shifts 0, 8, ..., and the host joins them (HostStep "sums").
+
+    shift : int64, shape (outputs,)
+    """
+
+    zero_point: int = 0
+    shift: NDArray[np.int64]
+
+    @property
+    def wraps(self) -> bool:
+        """Sums of one byte fit it."""
+        return bool(self.shift.any())
+
+    @property
+    def slope(self) -> NDArray[np.float64]:
+        """2**-shift."""
+        return np.ldexp(1.0, -self.shift)
+
+    def unclamped(self, accumulators: NDArray[np.int64], channel: int | NDArray[np.intp]) -> NDArray[np.int64]:
+        """The byte; if there is only one, the accumulator."""
+        shifted = np.asarray(accumulators) >> self.shift[channel]
+        return ((shifted & 255) ^ 128) - 128 if self.wraps else shifted
