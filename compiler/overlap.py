@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..hw.memory.map_layout import MapLayout
+from .graph import Convolution
 from .layer_plan import LayerPlan, OutputRun, RowTile
 
 __all__ = ["legal_distances"]
@@ -31,14 +32,28 @@ def legal_distances(plan: LayerPlan, source: MapLayout) -> tuple[int, ...]:
     ``source`` is the layer's input or an addition's second map. Distances are whole rows and near the ends of what is
     possible: the output in the input's place, shifted by less than two planes, or its last two planes there.
     """
-    return _distances(plan.passes, plan.stride, plan.lanes, plan.row_groups, source, plan.output)
+    return _distances(plan.passes, plan.stride, plan.lanes, plan.row_groups, _fan_in(plan), source, plan.output)
+
+
+def _fan_in(plan: LayerPlan) -> tuple[int, int]:
+    """Input channels of one group of the node, and output channels; the engine may read more words, with weights of 0."""
+    node = plan.node
+    if isinstance(node, Convolution):
+        return node.weights.shape[3], len(node.weights) // node.groups
+    return 1, 1
 
 
 @lru_cache(maxsize=4096)
 def _distances(
-    passes: _Passes, stride: tuple[int, int], lanes: int, row_groups: int, source: MapLayout, target: MapLayout
+    passes: _Passes,
+    stride: tuple[int, int],
+    lanes: int,
+    row_groups: int,
+    fan: tuple[int, int],
+    source: MapLayout,
+    target: MapLayout,
 ) -> tuple[int, ...]:
-    reads = _flat(_last_reads(passes, stride, row_groups, source), source, -1)
+    reads = _flat(_last_reads(passes, stride, lanes, row_groups, fan, source, target.channels), source, -1)
     writes = _flat(_first_writes(passes, lanes, row_groups, target), target, _NEVER)
     reach = 2 * max(source.plane_words, target.plane_words)
     candidates = {
@@ -69,8 +84,16 @@ def _flat(times: Times, layout: MapLayout, nothing: int) -> Times:
     return flat[: layout.size]
 
 
-def _last_reads(passes: _Passes, stride: tuple[int, int], row_groups: int, source: MapLayout) -> Times:
-    """For each word of the map the last pixel group that reads it, -1 for none."""
+def _last_reads(
+    passes: _Passes,
+    stride: tuple[int, int],
+    lanes: int,
+    row_groups: int,
+    fan: tuple[int, int],
+    source: MapLayout,
+    outputs: int,
+) -> Times:
+    """For each word of the map the last pixel group that needs it, -1 for none."""
     times = np.full((source.words, source.height, source.line_words), -1, np.int64)
     start = 0
     for tile, run in passes:
@@ -84,9 +107,11 @@ def _last_reads(passes: _Passes, stride: tuple[int, int], row_groups: int, sourc
             last[rows[inside]] = np.maximum(last[rows[inside]], inside)
         read = np.flatnonzero(last >= 0)
         for group in range(run.groups):
-            first = run.first_word + group // run.period * run.period_words
+            channel = (run.first_group + group) * lanes
+            first = channel // fan[1] * fan[0] // source.m
+            end = ((min(channel + lanes, outputs) - 1) // fan[1] + 1) * fan[0]
             ends = (start + group * tile.rows + last[read])[:, None] * row_groups + offsets
-            times[first : first + run.words, read] = ends
+            times[first : -(-end // source.m), read] = ends
         start += run.groups * tile.rows
     return times
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from macaw.compiler.copy_layer import identity_convolution
 from macaw.compiler.graph import Convolution, MaxPool, Node
-from macaw.compiler.layer_plan import LayerPlan, plan_layer
+from macaw.compiler.layer_plan import LayerPlan, dense_weights, plan_layer
 from macaw.compiler.overlap import legal_distances
 from macaw.compiler.requantization import FloatRequantization
 from macaw.hw.memory.map_layout import MapLayout
@@ -45,6 +45,16 @@ def plan_of(
     return plan_layer(node, *layouts, n, tile_rows=keywords.get("tile_rows", 0))
 
 
+def needs(plan: LayerPlan, group: int, word: int) -> bool:
+    """Whether a channel of the output group depends on one of the word."""
+    node, m = plan.node, plan.input.m
+    if isinstance(node, MaxPool):
+        return word == group
+    assert isinstance(node, Convolution)
+    dense = dense_weights(node, plan.input.channels)
+    return bool(dense[group * plan.lanes : (group + 1) * plan.lanes, :, :, word * m : (word + 1) * m].any())
+
+
 def holds(plan: LayerPlan, distance: int) -> bool:
     """Whether no word is read after it was written, if a pixel group writes at once when its reads have been issued."""
     source, target, m = plan.input, plan.output, plan.output.m
@@ -52,6 +62,9 @@ def holds(plan: LayerPlan, distance: int) -> bool:
     for tile, run in plan.passes:
         for group in range(run.groups):
             first_word = run.first_word + group // run.period * run.period_words
+            words = [
+                word for word in range(first_word, first_word + run.words) if needs(plan, run.first_group + group, word)
+            ]
             channels = range((run.first_group + group) * plan.lanes, (run.first_group + group + 1) * plan.lanes)
             planes = {channel // m for channel in channels if channel < target.channels}
             for y in range(tile.first, tile.first + tile.rows):
@@ -64,7 +77,7 @@ def holds(plan: LayerPlan, distance: int) -> bool:
                                 # The tap's address is that of its column in bank 0; the columns before lie in the phase.
                                 phase = tap.address - (tap.row * source.line_words + tap.column // source.p)
                                 address = row * source.line_words + phase + column // source.p
-                                for word in range(first_word, first_word + run.words):
+                                for word in words:
                                     if word * source.plane_words + address in written:
                                         return False
                     for x in range(begin, min(begin + target.p, target.width)):
@@ -128,3 +141,10 @@ def test_a_pointwise_layer_needs_tiles_and_gaps() -> None:
     upwards = LayerPlan(**{**vars(tiled), "tiles": tiled.tiles[::-1]})
     assert 2 * line in legal_distances(upwards, upwards.input)
     assert -line not in legal_distances(tiled, tiled.input)
+
+
+def test_words_that_are_read_with_weights_of_zero_do_not_count() -> None:
+    """With n = 5 and m = 3 the last group of 12 channels reads word 1 again, which it does not need. The second group
+    makes planes 1 to 3 while it reads them, row by row, so the output lies two planes and two rows below."""
+    plan = plan_of(convolution(12, 12, 3, 12), (1, 3, 5), (5, 3, 12), 12)
+    assert max(distance for distance in legal_distances(plan, plan.input) if distance < 0) == -(2 * 15 + 2 * 3)
