@@ -48,7 +48,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         f"{row['weights']:,}",
         f"{row['cycles']:,}",
         f"{100 * row['utilization']:.1f} %",
-        f"{row['clock_hz'] / 1e6:g} MHz",
+        f"{row['clock_hz'] / 1e6:g} MHz" + ("" if row["implementation"] else ", not routed"),
         f"{row['inferences_per_second']:,.0f}",
         _share(row["accuracy"].get("golden")),
         f"{equal:,} of {row['outputs']:,}",
