@@ -54,7 +54,8 @@ _PRODUCTS = (
 _LINK_LUTS = {Family.ECP5: 800, Family.ICE40: 780, Family.ICE40UP: 780}
 _USABLE_LUTS = {Family.ECP5: 0.75, Family.ICE40: 0.95, Family.ICE40UP: 0.95}
 _CHOICE_LUTS = {Family.ECP5: 0.30, Family.ICE40: 0.95, Family.ICE40UP: 0.95}
-"""Of an ECP5-85F nextpnr places and routes this much in a few minutes and at 75 MHz, twice as much in half an hour."""
+"""Measured with nextpnr on an ECP5-85F: 4 x 8 x 8 takes 28 % and reached 71 MHz; 5 x 8 x 8 takes 37 %, 65 MHz and more than
+twice the time. Both were limited by the ways to the weight memory's blocks."""
 
 
 def board_budget(board: Board) -> Budget:
