@@ -40,3 +40,14 @@ def test_only_idle_strides_go(rows: int, columns: int, wanted: tuple[int, int]) 
     x = np.random.default_rng(1).integers(-128, 128, (1, *graph.tensors["in"].shape)).astype(np.int8)
     before = convolution(x, old.weights, stride=old.stride, groups=3)
     np.testing.assert_array_equal(convolution(x, new.weights, stride=new.stride, groups=3), before)
+
+
+@pytest.mark.parametrize(("uncovered", "wanted"), [(0, 1), (1, 2), (2, 3), (3, 4)])
+def test_a_second_window_never_fits(uncovered: int, wanted: int) -> None:
+    graph = pooled(1, 1, (5, 4))
+    graph.tensors["in"] = replace(graph.tensors["in"], shape=(5, 4 + uncovered, 3))
+    (new,) = drop_idle_strides(graph).nodes
+    assert isinstance(new, Convolution)
+    assert new.stride == (1, wanted)
+    x = np.zeros((1, *graph.tensors["in"].shape), np.int8)
+    assert convolution(x, new.weights, stride=new.stride, groups=3).shape == (1, 1, 1, 3)
