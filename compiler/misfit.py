@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..sim.cost.resources import block_rams
+from ..sim.cost.resources import block_rams, weight_block_rams
 from .budget import Budget
 from .engine_sizing import MOST_WORDS, SizedEngine
 
@@ -58,7 +58,7 @@ def _block_rams(engine: SizedEngine, budget: Budget) -> list[str]:
     weight_words = plan.weight_words(config.parameter_words)
     weights = ""
     if not resources.single_port_rams:
-        blocks = block_rams(budget.family, 32 * config.weight_segments, config.weight_depth, 32)
+        blocks = weight_block_rams(budget.family, config)
         weights = f", {blocks} for weights ({_kib(weight_words, config.weight_width)})"
     capped = weight_words > config.weight_depth or plan.feature_words > config.feature_depth
     return [

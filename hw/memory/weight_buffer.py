@@ -9,10 +9,14 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import EngineConfig
+from ..control.delay import copies
 from ..primitives.block_ram import BlockRam
 from ..primitives.single_port_ram import SinglePortRam
 
 __all__ = ["WeightBuffer"]
+
+_BANK = 4
+"""Segments of a bank."""
 
 
 class WeightBuffer(wiring.Component):
@@ -32,8 +36,9 @@ class WeightBuffer(wiring.Component):
         Segment s of a word is its bits ``32 * s`` and up. Must not be used in a cycle with ``fetch``.
 
     **Timing.** ``address`` and ``fetch`` in cycle t give ``rows`` in cycle t + ``latency``; a word every cycle. ``latency`` is 2
-    with SPRAM, 3 with block RAM: its words pass one more register on their way to the multipliers, which lie all over
-    the device.
+    with SPRAM, 4 with block RAM: many blocks lie all over the device, so each bank of four segments has registers of its
+    own for addresses and data, and its words pass one more register on their way to the multipliers. A write is done
+    when a fetch of the next cycle reads it.
 
     **Reset.** Contents are not reset; in SPRAM they are undefined at power-up.
     """
@@ -62,7 +67,12 @@ class WeightBuffer(wiring.Component):
     @staticmethod
     def latency_of(config: EngineConfig) -> int:
         """Latency in cycles."""
-        return 2 if config.weight_memory == "spram" else 3
+        return 2 if config.weight_memory == "spram" else 4
+
+    @staticmethod
+    def banks_of(config: EngineConfig) -> list[int]:
+        """32-bit segments of each block-RAM bank."""
+        return [min(_BANK, config.weight_segments - first) for first in range(0, config.weight_segments, _BANK)]
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -70,28 +80,34 @@ class WeightBuffer(wiring.Component):
         segments = config.weight_segments
         width = 32 * segments
         word = Signal(width)
-        data = self.write_data.replicate(segments)
         if config.weight_memory == "spram":
             m.submodules.ram = single = SinglePortRam(width, config.weight_depth)
             m.d.comb += [
                 single.address.eq(Mux(self.fetch, self.address, self.write_address)),
                 single.enable.eq(self.fetch | self.write_enable.any()),
-                single.write_data.eq(data),
+                single.write_data.eq(self.write_data.replicate(segments)),
                 word.eq(single.read_data),
             ]
             for s in range(segments):
                 m.d.comb += single.write_enable[2 * s : 2 * s + 2].eq(self.write_enable[s].replicate(2))
         else:
-            m.submodules.ram = ram = BlockRam(width, config.weight_depth, 32)
-            m.d.comb += [
-                ram.read_address.eq(self.address),
-                ram.read_enable.eq(self.fetch),
-                ram.write_address.eq(self.write_address),
-                ram.write_data.eq(data),
-                ram.write_enable.eq(self.write_enable),
-            ]
+            read = Signal(width)
+            first = 0
+            for number, size in enumerate(self.banks_of(config)):
+                ram = BlockRam(32 * size, config.weight_depth, 32)
+                m.submodules[f"ram_{number}"] = ram
+                enable = self.write_enable[first : first + size]
+                m.d.comb += [
+                    ram.read_address.eq(copies(m, self.address, 1, f"address_{number}")[0]),
+                    ram.read_enable.eq(copies(m, self.fetch, 1, f"fetch_{number}", reset_less=False)[0]),
+                    ram.write_address.eq(copies(m, self.write_address, 1, f"write_address_{number}")[0]),
+                    ram.write_data.eq(copies(m, self.write_data, 1, f"write_data_{number}")[0].replicate(size)),
+                    ram.write_enable.eq(copies(m, enable, 1, f"write_enable_{number}", reset_less=False)[0]),
+                    read[32 * first : 32 * (first + size)].eq(ram.read_data),
+                ]
+                first += size
             bridge = Signal(width, reset_less=True)
-            m.d.sync += bridge.eq(ram.read_data)
+            m.d.sync += bridge.eq(read)
             m.d.comb += word.eq(bridge)
         for j in range(config.n):
             m.d.comb += self.rows[j].eq(word.word_select(j, config.word_width))

@@ -8,13 +8,14 @@ from math import gcd
 from ...hw.config import EngineConfig
 from ...hw.control.descriptor import descriptor_layout, tap_layout
 from ...hw.control.step_generator import step_layout
+from ...hw.memory.weight_buffer import WeightBuffer
 from ...hw.primitives.dp16kd import DP16KD_MODES
 from ...hw.primitives.multiplier import Multiplier
 from ...hw.primitives.sb_ram40 import SB_RAM40_MODES
 from ...hw.primitives.target import Family
 from ...hw.primitives.tiling import tiling
 
-__all__ = ["EngineResources", "block_rams", "engine_resources", "host_link_block_rams", "needed_logic_dots"]
+__all__ = ["EngineResources", "block_rams", "engine_resources", "host_link_block_rams", "needed_logic_dots", "weight_block_rams"]
 
 _SPRAM_WORDS = 16384
 _NUDGE_LUTS = 30
@@ -39,6 +40,11 @@ def block_rams(family: Family, width: int, depth: int, granularity: int) -> int:
     """Blocks of a BlockRam."""
     modes = DP16KD_MODES if family is Family.ECP5 else SB_RAM40_MODES
     return tiling(modes, width, depth, granularity).blocks
+
+
+def weight_block_rams(family: Family, config: EngineConfig) -> int:
+    """Blocks of a WeightBuffer."""
+    return sum(block_rams(family, 32 * size, config.weight_depth, 32) for size in WeightBuffer.banks_of(config))
 
 
 def host_link_block_rams(family: Family) -> int:
@@ -80,7 +86,7 @@ def engine_resources(config: EngineConfig, family: Family) -> EngineResources:
     if config.weight_memory == "spram" and family is Family.ICE40UP:
         single_port_rams = -(-weight_width // 16) * -(-config.weight_depth // _SPRAM_WORDS)
     else:
-        blocks += block_rams(family, weight_width, config.weight_depth, 32)
+        blocks += weight_block_rams(family, config)
 
     dot, requantizers = _multiplier_cells(config, family)
     multipliers = (dots - config.logic_dots) * dot + requantizers
