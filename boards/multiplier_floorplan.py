@@ -38,8 +38,8 @@ def multiplier_sites(part: str) -> list[list[list[str]]]:
 def floorplan_multipliers(path: Path, board: Board) -> int:
     """Write sites (attribute ``BEL``) into a netlist of Yosys' JSON; how many products got one.
 
-    Dot products are laid out lane by lane along the rows, every second row backwards, each in blocks of its own. Nothing
-    is written if they do not fit or the device has no entry.
+    Dot products are laid out lane by lane along the rows, every second row backwards, each in blocks of its own. The
+    placer finds sites for those that do not fit, and for all if the device has no entry.
     """
     rows = multiplier_sites(board.part) if board.family is Family.ECP5 else []
     netlist = json.loads(path.read_text())
@@ -58,7 +58,7 @@ def floorplan_multipliers(path: Path, board: Board) -> int:
         blocks = -(-len(products) // _BLOCK)
         row = next((row for row in free if len(row) >= blocks), None)
         if row is None:
-            return 0
+            continue
         sites = [site for block in row[:blocks] for site in block]
         del row[:blocks]
         plan += zip(products, sites, strict=False)

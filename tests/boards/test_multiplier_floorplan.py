@@ -47,10 +47,12 @@ def test_products_of_a_dot_product_lie_together(tmp_path: Path) -> None:
             assert max(columns) - min(columns) <= 17
 
 
-def test_nothing_is_written_where_it_does_not_fit(tmp_path: Path) -> None:
-    path = _netlist(tmp_path / "netlist.json", 8, 5, 3)
-    assert floorplan_multipliers(path, ULX3S_85F) == 0
-    assert not _sites(path)
+def test_the_placer_is_left_what_does_not_fit(tmp_path: Path) -> None:
+    # Six products take two blocks of four; 13 blocks a row hold six dot products.
+    path = _netlist(tmp_path / "netlist.json", 7, 6, 3)
+    assert floorplan_multipliers(path, ULX3S_85F) == 3 * 6 * 6
+    sites = _sites(path)
+    assert len(set(sites.values())) == len(sites) == 3 * 6 * 6
 
 
 def test_no_sites_for_other_devices(tmp_path: Path) -> None:
