@@ -48,8 +48,8 @@ def weight_block_rams(family: Family, config: EngineConfig) -> int:
 
 
 def host_link_block_rams(family: Family) -> int:
-    """Blocks of the frame bridge's payload buffer."""
-    return block_rams(family, 32, 128, 32)
+    """Blocks of the frame bridge's payload buffer and of its queue of bytes."""
+    return block_rams(family, 32, 128, 32) + 1
 
 
 def _multiplier_cells(config: EngineConfig, family: Family) -> tuple[int, int]:
