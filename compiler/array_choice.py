@@ -93,7 +93,10 @@ class ArraySearch:
     def __init__(
         self, graph: Graph, needs: EngineNeeds, budget: Budget, arrays: Sequence[Array], depths: Sequence[int]
     ) -> None:
-        self._needs, self._budget, self._arrays, self._depths = needs, budget, arrays, depths
+        self._needs, self._budget, self._depths = needs, budget, depths
+        # Where there is a choice, only arrays whose lanes fill whole bytes of every map; a single one is refused by EngineConfig.
+        suitable = [array for array in arrays if array[2] % needs.formats.lane_step == 0]
+        self._arrays = suitable if len(arrays) > 1 else arrays
         self._oriented = {False: graph, True: turn(graph)}
         self._arranged: dict[Arrangement, tuple[Graph, CycleBound]] = {}
         self._folded_steps: dict[tuple[bool, int, int], int] = {}

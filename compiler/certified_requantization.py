@@ -75,6 +75,9 @@ class CertifiedRequantization:
         each of its own and both at the ends of the range decide about every reachable accumulator.
         Raises CheckFailed that names layer and channel.
         """
+        if self.wraps:
+            self._certify_bytes()
+            return
         starts = step_starts(self.reference, self.constant, self.accumulator_low, self.accumulator_high)
         own = _line_starts(self, self.reference)
         low, high = self.accumulator_low[:, None], self.accumulator_high[:, None]
@@ -98,6 +101,21 @@ class CertifiedRequantization:
                 "accumulators than the solver found."
             )
 
+    def _certify_bytes(self) -> None:
+        """Of bytes of sums: engine and reference are compared at 65,536 accumulators spread over the reachable range, which
+        is all of them where it is no wider."""
+        channels = np.arange(len(self.accumulator_low))[:, None]
+        spread = self.accumulator_high - self.accumulator_low
+        points = self.accumulator_low[:, None] + np.round(np.linspace(0, 1, 1 << 16) * spread[:, None]).astype(np.int64)
+        ok = (self._outputs(points) == self.reference.outputs(points + self.constant[:, None], channels)).all(1)
+        if not ok.all():
+            raise CheckFailed(f"Bytes of the sums of layer {self.layer!r}, channel {int(np.argmin(ok))}: engine and reference differ.")
+
+    @property
+    def wraps(self) -> bool:
+        """Whether the output is the low byte of the shifted sum, without clamp."""
+        return self.reference.wraps
+
     def differences(self) -> list[Difference]:
         """Every reachable accumulator for which engine and reference differ."""
         result = []
@@ -116,6 +134,8 @@ class CertifiedRequantization:
         total = accumulator * int(self.multiplier[channel]) + int(self.offset[channel])
         shift = int(self.shift[channel])
         value = total >> shift
+        if self.wraps:
+            return ((value & 255) ^ 128) - 128
         if value <= self.pivot and total - (value << shift) < 1 << self.nudge:
             value -= 1
         return min(max(value, self.low), self.high)
@@ -127,6 +147,8 @@ class CertifiedRequantization:
         sums = accumulators.astype(kind) * self.multiplier.astype(kind)[:, None] + self.offset.astype(kind)[:, None]
         shift = self.shift.astype(kind)[:, None]
         shifted = np.right_shift(sums, shift)
+        if self.wraps:
+            return (((shifted & 255) ^ 128) - 128).astype(np.int64)
         lowered = (shifted <= self.pivot) & (sums - np.left_shift(shifted, shift) < 1 << self.nudge)
         return np.clip(shifted - lowered, self.low, self.high).astype(np.int64)
 

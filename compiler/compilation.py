@@ -19,6 +19,7 @@ from .graph import Graph
 from .idle_strides import drop_idle_strides
 from .misfit import explain_misfit
 from .network_plan import NetworkPlan
+from .number_formats import choose_formats
 from .program import Program, assemble
 from .requantize import requantize
 
@@ -75,7 +76,7 @@ def compile_graph(
     for name, value in zip(("p", "m", "n"), array or (), strict=False):
         if not 1 <= value <= 64:
             raise UserError(f"--array is p,m,n with each from 1 to 64; {name} is {value}.")
-    graph = drop_idle_strides(graph)
+    graph = choose_formats(drop_idle_strides(graph))
     needs = engine_needs(graph)
     depths = DEPTHS if depth is None else (depth,)
 

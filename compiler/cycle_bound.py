@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from ..hw.config import EngineConfig
 from ..hw.control.descriptor import Operation
+from ..hw.formats import FORMATS
 from ..hw.memory.map_layout import MapLayout
 from ..sim.cost.cycles import layer_cycles, program_cycles
 from .graph import Add, Concat, Convolution, Graph, MaxPool, Node
@@ -24,7 +25,7 @@ def _passes(outputs: int, groups: int, fan_in: int, m: int, n: int) -> tuple[int
 
 @dataclass(frozen=True)
 class _Layer:
-    """What the cycles of a node depend on, besides the array."""
+    """What the cycles of a node depend on, besides the array; ``bits``: of a value of its input."""
 
     rows: int
     width: int
@@ -33,11 +34,13 @@ class _Layer:
     fan_in: int
     taps: int
     pooling: bool = False
+    bits: int = 8
 
     def passes(self, m: int, n: int) -> tuple[int, int]:
+        channels = 8 * m // self.bits
         if self.pooling:
-            return -(-self.outputs // m), 1
-        return _passes(self.outputs, self.groups, self.fan_in, m, n)
+            return -(-self.outputs // channels), 1
+        return _passes(self.outputs, self.groups, self.fan_in, channels, n)
 
     def loops(self, p: int, m: int, n: int) -> dict[str, int]:
         groups, words = self.passes(m, n)
@@ -55,13 +58,14 @@ class _Layer:
 
 def _layer(graph: Graph, node: Node) -> _Layer:
     rows, width, outputs = graph.tensors[node.output].shape
+    bits = FORMATS[graph.tensors[node.input].format].width
     if isinstance(node, Convolution):
         _, height, kernel_width, fan_in = node.weights.shape
-        return _Layer(rows, width, outputs, node.groups, fan_in, height * kernel_width)
+        return _Layer(rows, width, outputs, node.groups, fan_in, height * kernel_width, bits=bits)
     if isinstance(node, Add):
         return _Layer(rows, width, outputs, outputs, 1, len(ADDITION_TAPS))
     if isinstance(node, MaxPool):
-        return _Layer(rows, width, outputs, outputs, 1, node.kernel[0] * node.kernel[1], pooling=True)
+        return _Layer(rows, width, outputs, outputs, 1, node.kernel[0] * node.kernel[1], pooling=True, bits=bits)
     raise TypeError(f"no cycles are known for a {type(node).__name__}")
 
 
@@ -70,7 +74,7 @@ class CycleBound:
 
     def __init__(self, graph: Graph) -> None:
         self._layers = {node.output: _layer(graph, node) for node in graph.nodes if not isinstance(node, Concat)}
-        self._shapes = {tensor.shape for tensor in graph.tensors.values()}
+        self._shapes = {(*tensor.shape, tensor.format) for tensor in graph.tensors.values()}
 
     def row_steps(self, output: str, p: int) -> int:
         """Pixel groups of the layer that makes ``output``."""
@@ -103,6 +107,6 @@ class CycleBound:
     def feature_words(self, p: int, m: int) -> int:
         """Addresses of the largest map."""
         return max(
-            MapLayout(p=p, m=m, height=height, width=width, channels=channels).size
-            for height, width, channels in self._shapes
+            MapLayout(p=p, m=m, height=height, width=width, channels=channels, format=stored).size
+            for height, width, channels, stored in self._shapes
         )

@@ -16,6 +16,7 @@ from .concatenation import may_need_copies
 from .copy_layer import with_copy
 from .graph import Add, Graph, MaxPool
 from .network_plan import NetworkPlan
+from .number_formats import EngineFormats, engine_formats
 from .requantize import required_accumulator_width
 from .requantizer_parameters import RequantizerParameters, requantizer_parameters
 
@@ -35,10 +36,12 @@ class EngineNeeds:
     requantizer: RequantizerParameters
     pooling: bool
     adding: bool
+    formats: EngineFormats = EngineFormats()
 
 
 def engine_needs(graph: Graph) -> EngineNeeds:
     """The needs of a graph. Raises ModelError for layers that no engine can requantize."""
+    formats = engine_formats(graph)
     if may_need_copies(graph):
         graph = with_copy(graph)
     return EngineNeeds(
@@ -46,6 +49,7 @@ def engine_needs(graph: Graph) -> EngineNeeds:
         requantizer=requantizer_parameters(graph),
         pooling=any(isinstance(node, MaxPool) for node in graph.nodes),
         adding=any(isinstance(node, Add) for node in graph.nodes),
+        formats=formats,
     )
 
 
@@ -123,6 +127,9 @@ def least_engine(needs: EngineNeeds, array: tuple[int, int, int], depth: int, bu
         prefetch=budget.family is Family.ECP5,
         pooling=needs.pooling,
         adding=needs.adding,
+        products=needs.formats.products,
+        output_formats=needs.formats.output_formats,
+        wrapping=needs.formats.wrapping,
     )
     return replace(config, logic_dots=needed_logic_dots(config, budget.family, budget.multipliers))
 

@@ -75,6 +75,7 @@ class Convolution(Node):
     padding : top, left, bottom, right
     fan_in : products of one output in the source model, where folding has filled the weights up with zeros; 0: all
     weight_format : the set of ``hw/formats.py`` that holds all weights; they are int8 values all the same
+    product : the pair of ``hw/products.py`` in which the engine multiplies; compiler/number_formats.py chooses it
 
     The requantization of a layer whose output is "binary" gives codes 0 and 1, all others give values.
     """
@@ -88,6 +89,7 @@ class Convolution(Node):
     groups: int = 1
     fan_in: int = 0
     weight_format: str = "int8"
+    product: str = "int8xint8"
 
     @property
     def products_per_output(self) -> int:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..hw.control.descriptor import STRIDE_WIDTH
 from ..hw.memory.map_layout import MapLayout
+from ..hw.products import PRODUCTS
 from .graph import Convolution, Graph
 from .layer_plan import input_words
 
@@ -60,9 +61,11 @@ class Folding:
 
 
 def first_layer(graph: Graph) -> Convolution | None:
-    """The only reader of the network's input, if it is a convolution."""
+    """The only reader of the network's input, if it is a convolution of an int8 map."""
     readers = [node for node in graph.nodes if graph.input in node.inputs]
     if len(readers) != 1 or not isinstance(readers[0], Convolution) or graph.input == graph.output:
+        return None
+    if graph.tensors[graph.input].format != "int8":
         return None
     return readers[0]
 
@@ -80,7 +83,11 @@ def _choices(node: Convolution) -> list[tuple[int, int]]:
     """What may be folded; for a number of taps, fewer positions in each are never worse."""
     _, height, width, _ = node.weights.shape
     rows, columns = (sorted({-(-extent // taps) for taps in range(1, extent + 1)}) for extent in (height, width))
-    return [(row, column) for row in rows for column in columns]
+    choices = [(row, column) for row in rows for column in columns]
+    if PRODUCTS[node.product].zero:
+        return choices
+    # Without a weight of 0 nothing may be filled up.
+    return [(row, column) for row, column in choices if height % row == 0 and width % column == 0]
 
 
 def _steps(node: Convolution, m: int, n: int, rows: int, columns: int) -> int:

@@ -91,7 +91,7 @@ class LayerPlan:
     runs: tuple[OutputRun, ...]
     tiles: tuple[RowTile, ...]
     lanes: int
-    """Output channels of a group: n, or m for max pooling."""
+    """Output channels of a group: n, or those of a word for max pooling."""
 
     @property
     def row_groups(self) -> int:
@@ -250,7 +250,7 @@ def plan_layer(
     if isinstance(node, Convolution):
         outputs, height, width, fan_in = node.weights.shape
         taps = _taps(source, (height, width), node.stride[1], (node.padding[0], node.padding[1]), node.dilation)
-        first_words, words = input_words(outputs, node.groups, fan_in, source.m, n)
+        first_words, words = input_words(outputs, node.groups, fan_in, source.word_channels, n)
         lanes = n
         stride = node.stride
     elif isinstance(node, Add):
@@ -268,7 +268,7 @@ def plan_layer(
     elif isinstance(node, MaxPool):
         taps = _taps(source, node.kernel, node.stride[1], (node.padding[0], node.padding[1]), (1, 1))
         first_words, words = list(range(source.words)), 1
-        lanes = source.m
+        lanes = source.word_channels
         stride = node.stride
     else:
         raise TypeError(f"no plan for a {type(node).__name__}")

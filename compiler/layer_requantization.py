@@ -1,7 +1,8 @@
 """Requantization of one layer, solved: what its sums can be, and each channel's parameters.
 
 The engine's accumulator is ``a = sum(x * w)`` over raw int8 inputs, without bias and zero point; padding holds the input's
-zero point. The reference accumulator is therefore ``a + bias - zero_point * sum(w)``.
+zero point. The reference accumulator is therefore ``a + bias - zero_point * sum(w)``. Where values and weights are all
+-1 or 1 (product ``binaryxbinary``), a is the number of equal pairs, of N, and the sum ``2 * a - N``.
 
 A layer is solved without nudge if every channel has a line. TensorFlow Lite Micro's second rounding, symmetric around the
 zero point, leaves channels without one where outputs lie on both sides of it: then the whole layer is solved with the
@@ -20,15 +21,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..hw.config import EngineConfig
+from ..hw.products import PRODUCTS
 from .certified_requantization import CertifiedRequantization
 from .graph import Convolution
 from .line_solver import LARGEST_SHIFT, WIDEST_MULTIPLIER, LineSolver
 from .nearest_line import nearest_line
 from .problem import ModelError, Problem
+from .requantization import BytePlanes, CountRequantization, Requantization, ThresholdRequantization
 from .staircase import Staircase, staircase
 
 __all__ = [
     "accumulator_width",
+    "byte_multipliers",
     "layer_staircase",
     "natural_fraction",
     "nudged_bits",
@@ -42,10 +46,22 @@ FRACTIONS = 5
 """Fractions tried for the nudge, from the slope's own on: finer ones do for references that only tell ties apart."""
 
 
-def _constant(layer: Convolution, zero_point: int) -> Int64Array:
-    """What turns the engine's accumulator into the reference's, for each channel."""
-    weight_sums = layer.weights.astype(np.int64).reshape(len(layer.weights), -1).sum(1)
-    return layer.bias.astype(np.int64) - zero_point * weight_sums
+def _counts(layer: Convolution) -> bool:
+    """Whether the engine counts equal pairs."""
+    return PRODUCTS[layer.product].counts
+
+
+def _reference(layer: Convolution, zero_point: int) -> tuple[Requantization, Int64Array]:
+    """The layer's output as a function of the engine's accumulator plus a constant for each channel."""
+    weights = layer.weights.astype(np.int64).reshape(len(layer.weights), -1)
+    constant = layer.bias.astype(np.int64) - zero_point * weights.sum(1)
+    if _counts(layer):
+        of_sums = CountRequantization(
+            of=layer.requantization, constant=constant - weights.shape[1], zero_point=layer.requantization.zero_point,
+            low=layer.requantization.low, high=layer.requantization.high,
+        )  # fmt: skip
+        return of_sums, np.zeros_like(constant)
+    return layer.requantization, constant
 
 
 def _padded_range(layer: Convolution, zero_point: int, input_range: tuple[int, int]) -> tuple[int, int]:
@@ -62,6 +78,8 @@ def reachable_accumulators(
     point is a possible input everywhere."""
     low, high = _padded_range(layer, zero_point, input_range)
     weights = layer.weights.astype(np.int64).reshape(len(layer.weights), -1)
+    if _counts(layer):
+        return np.zeros(len(weights), np.int64), np.full(len(weights), weights.shape[1])
     positive, negative = np.maximum(weights, 0).sum(1), np.minimum(weights, 0).sum(1)
     return positive * low + negative * high, positive * high + negative * low
 
@@ -73,6 +91,8 @@ def accumulator_width(layer: Convolution, zero_point: int, input_range: tuple[in
     """
     low, high = _padded_range(layer, zero_point, input_range)
     weights = layer.weights.astype(np.int64).reshape(len(layer.weights), -1)
+    if _counts(layer):
+        return weights.shape[1].bit_length() + 1
     products = np.stack([weights * low, weights * high])
     smallest = int(np.minimum(products.min(0), 0).sum(1).min(initial=0))
     largest = int(np.maximum(products.max(0), 0).sum(1).max(initial=0))
@@ -82,7 +102,7 @@ def accumulator_width(layer: Convolution, zero_point: int, input_range: tuple[in
 def layer_staircase(layer: Convolution, zero_point: int, input_range: tuple[int, int]) -> Staircase:
     """The reference's steps over the accumulators that the layer can reach."""
     low, high = reachable_accumulators(layer, zero_point, input_range)
-    return staircase(layer.requantization, _constant(layer, zero_point), low, high)
+    return staircase(*_reference(layer, zero_point), low, high)
 
 
 def natural_fraction(slope: NDArray[np.float64]) -> Int64Array:
@@ -157,7 +177,7 @@ def requantize_layer(
     """Solve one layer whose input has this zero point and range: for each channel the smallest shift, then the smallest
     multiplier, that equal the reference, or come nearest if none can and ``strict`` is not set.
     Raises ModelError that names the first channels without a solution."""
-    rule = layer.requantization
+    rule, constant = _reference(layer, zero_point)
     width = accumulator_width(layer, zero_point, input_range)
     if width > config.accumulator_width:
         raise ModelError(
@@ -169,6 +189,8 @@ def requantize_layer(
                 )
             ]
         )
+    if rule.wraps:
+        return _bytes_of_sums(layer, zero_point, input_range, config)
     stairs = layer_staircase(layer, zero_point, input_range)
     channels = len(stairs.low)
     result, pivot = _Parameters.none(channels), -128
@@ -180,10 +202,12 @@ def requantize_layer(
         result, pivot = nudged, rule.zero_point
     count = np.zeros(channels, np.int64)
     unsolved = []
+    # Few bits: a step more or less is no rounding error there.
+    thresholds = isinstance(layer.requantization, ThresholdRequantization)
     open_channels = result.open
     for channel, bits in zip(open_channels.tolist(), plain.multiplier_bits(open_channels), strict=True):
         solvable = bits <= WIDEST_MULTIPLIER
-        nearest = None if strict or solvable.any() else nearest_line(stairs, channel, config)
+        nearest = None if strict or thresholds or solvable.any() else nearest_line(stairs, channel, config)
         if nearest is None:
             shift = int(bits.argmin())
             unsolved.append((channel, (int(bits[shift]), shift) if solvable.any() else None))
@@ -205,9 +229,67 @@ def requantize_layer(
         accumulator_low=stairs.low,
         accumulator_high=stairs.high,
         accumulator_width=width,
-        constant=_constant(layer, zero_point),
+        constant=constant,
         reference=rule,
         difference_count=count,
+    )
+
+
+def byte_multipliers(layer: Convolution, zero_point: int) -> tuple[Int64Array, Int64Array, Int64Array]:
+    """For a layer that gives bytes of its sums: gain, constant and right shift of each channel; byte =
+    ``(accumulator * gain + constant) >> shift``, its low 8 bits."""
+    rule, constant = _reference(layer, zero_point)
+    gain = 1
+    if isinstance(rule, CountRequantization):
+        gain, constant, rule = 2, rule.constant, rule.of
+    assert isinstance(rule, BytePlanes)
+    return np.full(len(constant), gain), constant, rule.shift
+
+
+def _bytes_of_sums(
+    layer: Convolution, zero_point: int, input_range: tuple[int, int], config: EngineConfig
+) -> CertifiedRequantization:
+    """The parameters of a layer that gives bytes of its sums: powers of two, exact at any shift that is long enough."""
+    gain, constant, wanted = byte_multipliers(layer, zero_point)
+    low, high = reachable_accumulators(layer, zero_point, input_range)
+    if not config.wrapping:
+        raise ModelError([_problem(layer, "it gives bytes of its sums, and the engine always clamps", "use an engine with wrapping")])
+    codes = np.full(len(gain), -1)
+    for code, shift in reversed(list(enumerate(config.shifts))):
+        power = np.left_shift(1, np.maximum(shift - wanted, 0))
+        largest = np.maximum(np.abs(low), np.abs(high)) * gain + np.abs(constant)
+        fits = (shift >= wanted) & (power * gain < 2**config.multiplier_width)
+        fits &= largest * power.astype(object) < 2 ** (config.offset_width - 1)
+        codes[fits.astype(bool)] = code
+    if (codes < 0).any():
+        raise ModelError(
+            [
+                _problem(
+                    layer,
+                    f"no shift of {config.shifts} with a multiplier of {config.multiplier_width} bits gives byte "
+                    f"{int(wanted[codes < 0][0]) // 8} of its sums",
+                    "use an engine with a wider multiplier_width or other shifts",
+                )
+            ]
+        )
+    power = np.left_shift(1, np.asarray(config.shifts)[codes] - wanted)
+    reference, added = _reference(layer, zero_point)
+    return CertifiedRequantization(
+        layer=layer.name,
+        multiplier=gain * power,
+        offset=constant * power,
+        shift_code=codes,
+        shifts=config.shifts,
+        low=-128,
+        high=127,
+        pivot=-128,
+        nudge=config.nudge,
+        accumulator_low=low,
+        accumulator_high=high,
+        accumulator_width=accumulator_width(layer, zero_point, input_range),
+        constant=added,
+        reference=reference,
+        difference_count=np.zeros(len(gain), np.int64),
     )
 
 

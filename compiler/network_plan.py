@@ -98,7 +98,7 @@ class _Planner:
         self.wholes = {
             name: MapLayout(
                 p=p, m=m, height=graph.tensors[name].shape[0], width=graph.tensors[name].shape[1],
-                channels=graph.tensors[name].shape[2], phases=phases[name],
+                channels=graph.tensors[name].shape[2], phases=phases[name], format=graph.tensors[name].format,
             )
             for name, place in self.places.items()
             if place == ChannelPlace(name, 0)

@@ -108,10 +108,10 @@ def _last_reads(
         read = np.flatnonzero(last >= 0)
         for group in range(run.groups):
             channel = (run.first_group + group) * lanes
-            first = channel // fan[1] * fan[0] // source.m
+            first = channel // fan[1] * fan[0] // source.word_channels
             end = ((min(channel + lanes, outputs) - 1) // fan[1] + 1) * fan[0]
             ends = (start + group * tile.rows + last[read])[:, None] * row_groups + offsets
-            times[first : -(-end // source.m), read] = ends
+            times[first : -(-end // source.word_channels), read] = ends
         start += run.groups * tile.rows
     return times
 
@@ -123,6 +123,7 @@ def _first_writes(passes: _Passes, lanes: int, row_groups: int, target: MapLayou
     column = place * target.p * target.phases + phase
     written = np.flatnonzero(column < target.width)
     offsets = column[written] // target.p
+    first = target.first_byte * 8 // target.bits
     start = 0
     for tile, run in passes:
         for group in range(run.groups):
@@ -130,7 +131,7 @@ def _first_writes(passes: _Passes, lanes: int, row_groups: int, target: MapLayou
             last = min(channel + lanes, target.channels) - 1
             rows = (start + group * tile.rows + np.arange(tile.rows)) * row_groups
             block = np.s_[
-                (target.first_byte + channel) // target.m : (target.first_byte + last) // target.m + 1,
+                (first + channel) // target.word_channels : (first + last) // target.word_channels + 1,
                 tile.first : tile.first + tile.rows,
                 written,
             ]

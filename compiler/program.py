@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from ..hw.config import EngineConfig
 from ..hw.control.descriptor import descriptor_layout, descriptor_words, encode, tap_layout
+from ..hw.formats import FORMATS
 from ..hw.memory.map_layout import MapLayout
+from ..hw.products import PRODUCTS, Product
 from .certified_addition import CertifiedAddition
 from .certified_requantization import CertifiedRequantization
-from .graph import Convolution
+from .graph import Convolution, Tensor
 from .layer_plan import Tap, addition_weights, dense_weights
 from .network_plan import NetworkPlan
 
@@ -107,6 +109,33 @@ def _parameter_words(
     return [rows[:, k * config.m : (k + 1) * config.m] for k in range(config.parameter_words)]
 
 
+def packed_weights(weights: NDArray[np.int8], product: Product, source: MapLayout) -> NDArray[np.uint8]:
+    """Weights (outputs, rows, columns, channels) as bytes, channels filled up to whole words of the map ``source``.
+
+    A channel that does not exist adds nothing to a sum: its weight is 0 or, for binary maps, 1, which never equals the
+    code 0 that its place in the map holds or is masked to; masked bytes are 0.
+    """
+    stored, given = product.activations, product.weights
+    codes = np.array([given.encode(value) if value in given.members else 0 for value in range(-128, 128)], np.uint8)
+    padded = np.full((*weights.shape[:3], source.words * source.word_channels), int(product.counts), np.uint8)
+    padded[..., : source.channels] = codes[weights.astype(np.int16) + 128]
+    shifts = np.arange(0, 8, stored.width, dtype=np.uint8)
+    parts = padded.reshape(*weights.shape[:3], -1, len(shifts)) << shifts
+    return np.bitwise_or.reduce(parts, axis=-1).astype(np.uint8)
+
+
+def pad_byte(tensor: Tensor, *, pooling: bool) -> int:
+    """The byte that stands for padding: the zero point at each place, or the lowest code for max pooling."""
+    stored = FORMATS[tensor.format]
+    if pooling:
+        code = 0 if stored.width == 1 else 1 << stored.width - 1
+    elif tensor.zero_point in stored.members:
+        code = stored.encode(tensor.zero_point)
+    else:
+        code = 0  # of a layer without padding
+    return sum(code << shift for shift in range(0, 8, stored.width))
+
+
 def assemble(
     config: EngineConfig,
     network: NetworkPlan,
@@ -129,9 +158,11 @@ def assemble(
             dense = dense_weights(node, source.channels)
         elif isinstance(rule, CertifiedAddition):
             dense = addition_weights(rule.digits, source.channels)
+        product = PRODUCTS[node.product if isinstance(node, Convolution) else "int8xint8"]
         if rule is not None:
-            padded = np.zeros((*dense.shape[:3], source.words * config.m), np.int8)
-            padded[..., : source.channels] = dense
+            if product.name not in config.products:
+                raise ValueError(f"layer {node.name} needs the product {product.name}; the engine has {config.products}")
+            padded = packed_weights(dense, product, source)
         weight_first = {}
         for run in plan.runs:
             weight_first[run] = len(weight_words) if rule else 0
@@ -143,15 +174,21 @@ def assemble(
                     channels = range(start, min(start + config.n, end_channel))
                     weight_words.extend(_parameter_words(rule, channels, config))
                     first_word = run.first_word + group // run.period * run.period_words
-                    rows = np.zeros((config.n, len(plan.taps), run.words, config.m), np.int8)
+                    rows = np.zeros((config.n, len(plan.taps), run.words, config.m), np.uint8)
                     part = padded[channels.start : channels.stop].reshape(len(channels), len(plan.taps), -1, config.m)
                     rows[: len(channels)] = part[:, :, first_word : first_word + run.words]
                     ordered = rows.transpose(1, 2, 0, 3).reshape(-1, config.n, config.m)
-                    weight_words.extend(ordered.view(np.uint8))
+                    weight_words.extend(ordered)
+        masked = rule is not None and not product.zero
+        if target.format not in config.output_formats:
+            raise ValueError(f"layer {node.name} writes a {target.format} map; the engine writes {config.output_formats}")
         descriptors = []
         for tile, run in plan.passes:
             end_channel = min((run.first_group + run.groups) * plan.lanes, target.channels)
-            output_word, output_byte = divmod(target.first_byte + run.first_group * plan.lanes, config.m)
+            first_byte = run.first_group * plan.lanes * target.bits // 8
+            end_byte = -(-end_channel * target.bits // 8)
+            output_word, output_byte = divmod(target.first_byte + first_byte, config.m)
+            group_bytes = config.n * target.bits // 8
             if output_byte % config.lane_pitch:
                 raise ValueError(f"layer {node.name} begins at byte {output_byte}; the engine cannot write there: {config}")
             values = plan.loops(tile, run) | {
@@ -164,7 +201,7 @@ def assemble(
                 "row_stride": plan.stride[0],
                 "period_last": run.period - 1,
                 "period_step": run.period_words * source.plane_words % feature_modulus,
-                "pad": (network.graph.tensors[node.input].zero_point if rule else -128) & 0xFF,
+                "pad": pad_byte(network.graph.tensors[node.input], pooling=rule is None),
                 "low": rule.low if rule else -128,
                 "high": rule.high if rule else 127,
                 "pivot": (rule.pivot if rule else -128) if config.nudge else 0,
@@ -172,10 +209,14 @@ def assemble(
                 "output_offset": output_byte,
                 "output_row_step": target.line_words,
                 "output_word_step": target.plane_words % feature_modulus,
-                "output_group_step": (config.n // config.m if rule else 1) * target.plane_words % feature_modulus,
+                "output_group_step": (group_bytes // config.m if rule else 1) * target.plane_words % feature_modulus,
                 "output_phase_step": target.phase_words,
                 "output_phases_last": target.phases - 1,
-                "last_lane": (end_channel - 1) % config.n if rule else 0,
+                "last_lane": (end_byte - 1) % group_bytes if rule else 0,
+                "product": config.products.index(product.name) if rule else 0,
+                "output_format": config.output_formats.index(target.format),
+                "byte_last": (source.channel_bytes - 1) % config.m if masked else config.m - 1 if config.masking else 0,
+                "wrap": int(isinstance(rule, CertifiedRequantization) and rule.wraps),
             }
             descriptors.append(values)
             bits = encode(descriptor_layout(config), values)

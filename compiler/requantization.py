@@ -16,6 +16,7 @@ from .fixed_point import fixed_point_product
 
 __all__ = [
     "BytePlanes",
+    "CountRequantization",
     "FixedPointRequantization",
     "FloatRequantization",
     "MeanRequantization",
@@ -154,6 +155,31 @@ class TableRequantization(Requantization):
         """Outputs without zero point and clamp."""
         index = np.clip(np.asarray(accumulators) - self.first, 0, self.table.shape[1] - 1)
         return self.table[channel, index]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountRequantization(Requantization):
+    """``of`` a sum of products of -1 and 1, as a function of the number of equal pairs: ``2 * count + constant[c]``.
+
+    constant : int64, shape (outputs,): what turns twice the count into the reference's accumulator
+    """
+
+    of: Requantization
+    constant: NDArray[np.int64]
+
+    @property
+    def wraps(self) -> bool:
+        """As the sum's."""
+        return self.of.wraps
+
+    @property
+    def slope(self) -> NDArray[np.float64]:
+        """Twice the sum's."""
+        return 2 * self.of.slope
+
+    def unclamped(self, accumulators: NDArray[np.int64], channel: int | NDArray[np.intp]) -> NDArray[np.int64]:
+        """Outputs without zero point and clamp."""
+        return self.of.unclamped(2 * np.asarray(accumulators) + self.constant[channel], channel)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..hw.config import EngineConfig
+from ..hw.formats import FORMATS
 from .addition_weights import addition_candidates
 from .certified_addition import CertifiedAddition
 from .certified_requantization import CertifiedRequantization
@@ -46,10 +47,13 @@ def deviations(graph: Graph, certified: Mapping[str, Certified]) -> list[Deviati
 
 def input_ranges(graph: Graph) -> dict[str, tuple[int, int]]:
     """The smallest and largest value that each tensor of the graph can hold."""
-    ranges = {graph.input: (-128, 127)}
+    given = FORMATS[graph.tensors[graph.input].format]
+    ranges = {graph.input: (given.low, given.high)}
     for node in graph.nodes:
         if isinstance(node, Convolution):
-            ranges[node.output] = (node.requantization.low, node.requantization.high)
+            rule = node.requantization
+            binary = graph.tensors[node.output].format == "binary"  # codes, not values
+            ranges[node.output] = (-1, 1) if binary else (rule.low, rule.high)
         elif isinstance(node, MaxPool):
             ranges[node.output] = ranges[node.input]
         elif isinstance(node, Add):

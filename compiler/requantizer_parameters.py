@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .addition_weights import addition_candidates
 from .graph import Add, Convolution, Graph
-from .layer_requantization import layer_staircase, nudged_bits
+from .layer_requantization import byte_multipliers, layer_staircase, nudged_bits
 from .line_solver import LARGEST_SHIFT, WIDEST_MULTIPLIER, LineSolver
 from .nearest_line import SLOPES
 from .requantize import input_ranges
@@ -68,6 +68,9 @@ def requantizer_parameters(graph: Graph) -> RequantizerParameters:
             needs.plain.append((candidates.bits if candidates.solvable else slopes).min(0, keepdims=True))
         if not isinstance(node, Convolution):
             continue
+        if node.requantization.wraps:
+            needs.plain.append(_byte_bits(*byte_multipliers(node, graph.tensors[node.input].zero_point)))
+            continue
         stairs = layer_staircase(node, graph.tensors[node.input].zero_point, ranges[node.input])
         bits = LineSolver(stairs).multiplier_bits(np.arange(len(stairs.low)))
         unsolved = (bits > WIDEST_MULTIPLIER).all(1)
@@ -91,6 +94,12 @@ def requantizer_parameters(graph: Graph) -> RequantizerParameters:
         if best and width >= best[0]:
             break
     return best[1] if best else RequantizerParameters(multiplier_width=WIDEST_MULTIPLIER, shifts=(LARGEST_SHIFT,))
+
+
+def _byte_bits(gain: Int64Array, _constant: Int64Array, shift: Int64Array) -> Int64Array:
+    """Bits of the multipliers that give bytes of sums, for each channel (row) at each shift (column)."""
+    bits = np.arange(LARGEST_SHIFT + 1) - shift[:, None] + gain[:, None]  # a gain is 1 or 2
+    return np.where((bits >= gain[:, None]) & (bits <= WIDEST_MULTIPLIER), bits, WIDEST_MULTIPLIER + 1)
 
 
 def _slope_bits(slope: NDArray[np.float64]) -> Int64Array:

@@ -11,6 +11,8 @@ from typing import Any
 from amaranth.utils import ceil_log2
 
 from .errors import UserError
+from .formats import FORMATS
+from .products import PRODUCTS
 
 __all__ = ["PROGRAM_FORMAT", "EngineConfig"]
 
@@ -77,6 +79,12 @@ class EngineConfig:
         Parts of concatenated maps begin at bytes of a word that are multiples of this; 0: at multiples of gcd(m, n).
     adding : bool
         Whether a tap can count 256-fold, which residual addition needs (compiler/layer_plan.py).
+    products : tuple of names from hw/products.py
+        The dot products that the array contains; a layer chooses one.
+    output_formats : tuple of names from hw/formats.py
+        The number formats in which a layer can write its map; n channels must fill whole bytes in each.
+    wrapping : bool
+        Whether a layer can write the low byte of its shifted sums instead of a clamped value.
     """
 
     p: int
@@ -101,6 +109,9 @@ class EngineConfig:
     pooling: bool = True
     adding: bool = False
     part_pitch: int = 0
+    products: tuple[str, ...] = ("int8xint8",)
+    output_formats: tuple[str, ...] = ("int8",)
+    wrapping: bool = False
 
     def __post_init__(self) -> None:
         ranges = {
@@ -129,7 +140,24 @@ class EngineConfig:
             self.logic_dots <= self.p * self.n,
             f"Engine parameter logic_dots must be at most p * n, here {self.p * self.n}, not {self.logic_dots}.",
         )
-        for name in ("prefetch", "pooling", "adding"):
+        for name, known in (("products", PRODUCTS), ("output_formats", FORMATS)):
+            value = getattr(self, name)
+            _require(
+                isinstance(value, tuple) and bool(value) and len(set(value)) == len(value) and set(value) <= set(known),
+                f"Engine parameter {name} must be one or more of {', '.join(known)}, each once, not {value!r}.",
+            )
+        for name in self.output_formats:
+            width = FORMATS[name].width
+            _require(
+                self.n * width % 8 == 0,
+                f"An engine with n = {self.n} cannot write {name} maps: n values of {width} bits must fill whole bytes, so n "
+                f"must be a multiple of {8 // width}.",
+            )
+        _require(
+            self.logic_dots == 0 or "int8xint8" in self.products,
+            "Engine parameter logic_dots must be 0 in an engine without the product int8xint8.",
+        )
+        for name in ("prefetch", "pooling", "adding", "wrapping"):
             value = getattr(self, name)
             _require(isinstance(value, bool), f"Engine parameter {name} must be true or false, not {value!r}.")
 
@@ -219,13 +247,13 @@ class EngineConfig:
 
     @property
     def lane_pitch(self) -> int:
-        """Byte offsets of an output group in its first word are multiples of this: gcd(m, n, part_pitch)."""
-        return gcd(self.m, self.n, self.part_pitch)
+        """Byte offsets of an output group in its first word are multiples of this: gcd(m, its bytes, part_pitch)."""
+        return gcd(self.m, *self.output_bytes, self.part_pitch)
 
     @property
     def write_steps(self) -> int:
         """The most feature words that n neighbouring channels can touch: cycles to write one pixel."""
-        return -(-(self.m - self.lane_pitch + self.n) // self.m)
+        return -(-(self.m - self.lane_pitch + max(self.output_bytes)) // self.m)
 
     @property
     def pixel_interval(self) -> int:
@@ -234,14 +262,29 @@ class EngineConfig:
 
     @property
     def sum_width(self) -> int:
-        """Bits of a dot product of m int8 pairs."""
-        return 16 + ceil_log2(self.m)
+        """Bits of a dot product of a word and a row, two's complement: the widest of the products."""
+        return max(
+            16 + ceil_log2(self.m) if name == "int8xint8" else PRODUCTS[name].largest(self.m).bit_length() + 1
+            for name in self.products
+        )
+
+    # Number formats
+
+    @property
+    def output_bytes(self) -> tuple[int, ...]:
+        """Bytes of an output group in each of the output formats."""
+        return tuple(self.n * FORMATS[name].width // 8 for name in self.output_formats)
+
+    @property
+    def masking(self) -> bool:
+        """Whether the window selector must clear the bytes behind a map's last channel: where no weight is 0."""
+        return not all(PRODUCTS[name].zero for name in self.products)
 
     # Identity
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return asdict(self) | {"shifts": list(self.shifts)}
+        return asdict(self) | {name: list(getattr(self, name)) for name in ("shifts", "products", "output_formats")}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> EngineConfig:
@@ -252,8 +295,8 @@ class EngineConfig:
         missing = sorted({"p", "m", "n"} - set(values))
         _require(not missing, f"Missing engine parameters: {', '.join(missing)}.")
         plain = dict(values)
-        if "shifts" in plain:
-            plain["shifts"] = tuple(plain["shifts"])
+        for name in {"shifts", "products", "output_formats"} & set(plain):
+            plain[name] = tuple(plain[name])
         return cls(**plain)
 
     @property

@@ -150,6 +150,7 @@ class Engine(wiring.Component):
             selector.bank.eq(delay(m, features.bank, FeatureBuffer.latency - 1, "bank")[-1]),
             selector.inside.eq(delay(m, inside, timing.window - 1 - (timing.address + 2), "inside")[-1]),
             selector.pad.eq(layer.pad),
+            *self._kept(m, selector, steps, layer),
             host.feature_word.eq(selector.rotated),
         ]
 
@@ -169,6 +170,7 @@ class Engine(wiring.Component):
         valid = delay(m, steps.step.valid, timing.sums - 1, "valid", reset_less=False)
         last = delay(m, steps.step.last, timing.sums - 1, "last")
         m.d.comb += [
+            array.product.eq(layer.product),
             Cat(*array.windows).eq(Cat(*selector.windows)),
             Cat(*array.weights).eq(Cat(*weights.rows)),
             Cat(*accumulation.sums).eq(Cat(*array.sums)),
@@ -197,6 +199,7 @@ class Engine(wiring.Component):
             output.low.eq(layer.low),
             output.high.eq(layer.high),
             output.pivot.eq(layer.pivot if config.nudge else 0),
+            output.wrap.eq(layer.wrap if config.wrapping else 0),
             steps.exchanged.eq(output.exchanged),
         ]
 
@@ -209,6 +212,7 @@ class Engine(wiring.Component):
             write.row_end.eq(row_end[timing.outputs]),
             write.map_end.eq(map_end[timing.outputs]),
             Cat(*packer.lanes).eq(Cat(*output.outputs)),
+            packer.format.eq(layer.output_format),
             packer.last_lane.eq(write.last_lane),
             packer.offset.eq(write.offset),
             packer.step.eq(write.step),
@@ -220,6 +224,7 @@ class Engine(wiring.Component):
         if config.pooling:
             m.submodules.pool = pool = MaxPoolArray(config)
             m.d.comb += [
+                pool.format.eq(layer.output_format),
                 Cat(*pool.windows).eq(Cat(*selector.windows)),
                 pool.valid.eq(valid[timing.window] & pooling),
                 pool.last.eq(last[timing.window]),
@@ -255,6 +260,17 @@ class Engine(wiring.Component):
             features.write_enable.eq(write_mask),
         ]
         return m
+
+    def _kept(self, m: Module, selector: WindowSelector, steps: StepGenerator, layer: Any) -> list[Any]:
+        """What tells the window selector the bytes that hold channels: all but those behind the last input word's."""
+        config = self.config
+        if not config.masking:
+            return []
+        last = Signal(config.m, reset_less=True)
+        keep = Signal(config.m, reset_less=True)
+        word_end = delay(m, steps.step.word_end, self.timing.window - 2, "word_end")[-1]
+        m.d.sync += [last.eq((2 << layer.byte_last) - 1), keep.eq(Mux(word_end, last, ~0))]
+        return [selector.keep.eq(keep)]
 
     def _registers(self, m: Module, host: HostAccess, sequencer: Sequencer, steps: StepGenerator) -> None:
         config = self.config

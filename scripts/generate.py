@@ -162,6 +162,7 @@ def generate(
         "maps": {
             name: {
                 "shape": list(graph.tensors[name].shape),
+                "format": layout.format,
                 "base": layout.base,
                 "size": layout.size,
                 "plane_words": layout.plane_words,

@@ -6,6 +6,8 @@ import argparse
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from ..compiler.certified_requantization import CertifiedRequantization
 from ..compiler.graph import Convolution, Graph
 from ..compiler.input_folding import first_layer, fold_input, foldings
 from ..compiler.network_plan import NetworkPlan, plan_network
+from ..compiler.number_formats import choose_formats, engine_formats
 from ..compiler.orientation import turn
 from ..compiler.program import assemble
 from ..compiler.requantize import requantize
@@ -24,13 +27,15 @@ from ..hw.config import EngineConfig
 from ..hw.emit import write_verilog
 from ..hw.engine import Engine
 from ..hw.errors import CheckFailed
+from ..hw.formats import FORMATS
 from ..sim.core_simulation import CoreSimulation
 from ..sim.cost.cycles import LayerCycles, layer_cycles, program_cycles
 from ..sim.golden_network import GoldenNetwork, quantize_input
 from ..sim.random_network import random_engine, random_graph
+from ..sim.random_packed_network import random_packed_engine, random_packed_graph
 from .console import CONSOLE, run_command
 
-__all__ = ["Outcome", "main", "run_engine", "run_network", "run_plan"]
+__all__ = ["Outcome", "main", "run_engine", "run_network", "run_packed_engine", "run_plan"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +141,30 @@ def run_engine(seed: int, folder: Path, *, networks: int, largest: int = 6) -> I
                 generator, adding=config.adding, joining=config.part_pitch == 1, two_roundings=config.nudge > 0
             )
             yield run_network(core, config, graph, generator)
+
+
+def run_packed_engine(
+    seed: int, folder: Path, *, networks: int, formats: Sequence[str] = tuple(FORMATS), largest: int = 3
+) -> Iterator[Outcome]:
+    """``networks`` random networks of maps and weights of ``formats`` on a random engine that knows what they need.
+
+    Raises CheckFailed at the first difference.
+    """
+    generator = np.random.default_rng(seed)
+    graphs = [
+        choose_formats(random_packed_graph(generator, formats=tuple(formats), sums=number % 2 == 1))
+        for number in range(networks)
+    ]
+    config = random_packed_engine(generator, reduce(or_, map(engine_formats, graphs)), largest)
+    write_verilog(Engine(config), folder / "core.v", name="core")
+    with CoreSimulation(folder / "core.v", folder) as core:
+        for graph in graphs:
+            certified = requantize(graph, config)
+            tensor = graph.tensors[graph.input]
+            members = np.array(FORMATS[tensor.format].members, np.int8)
+            values = generator.choice(members, (1, *tensor.shape)).astype(np.int8)
+            plan = plan_network(graph, config.p, config.m, config.n, in_place=bool(generator.random() < 0.7))
+            yield run_plan(core, config, plan, certified, values)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..compiler.certified_addition import CertifiedAddition
 from ..compiler.certified_requantization import CertifiedRequantization
 from ..compiler.graph import Add, Concat, Convolution, Graph, MaxPool
+from ..hw.products import PRODUCTS
 from .golden.convolution import convolution
 from .golden.host_kernels import OUTPUT_SCALE, OUTPUT_ZERO_POINT, logistic_int8, softmax_int8
 from .golden.max_pool import max_pool
@@ -51,6 +52,9 @@ class GoldenNetwork:
                     groups=node.groups,
                     pad_value=graph.tensors[node.input].zero_point,
                 )
+                if PRODUCTS[node.product].counts:
+                    # Of N products of -1 and 1, the number of those that are 1.
+                    sums = (sums + node.weights[0].size) // 2
                 maps[node.output] = self._requantized(node.output, sums)
             elif isinstance(node, Add):
                 addition = self.certified[node.output]
@@ -68,9 +72,11 @@ class GoldenNetwork:
 
     def _requantized(self, output: str, sums: NDArray[np.int64]) -> NDArray[np.int8]:
         rule = self.certified[output]
-        return requantizer(
-            sums, rule.multiplier, rule.offset, rule.shift, rule.low, rule.high, rule.pivot, rule.nudge
+        wrap = isinstance(rule, CertifiedRequantization) and rule.wraps
+        codes = requantizer(
+            sums, rule.multiplier, rule.offset, rule.shift, rule.low, rule.high, rule.pivot, rule.nudge, wrap
         )
+        return 2 * codes - 1 if self.graph.tensors[output].format == "binary" else codes
 
 
 def quantize_input(graph: Graph, x: NDArray[Any]) -> NDArray[np.int8]:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, signed
+from amaranth.hdl import Array, Module, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from ..config import EngineConfig
+from ..control.delay import copies, delay
+from ..products import PRODUCTS
 from .dot_product import DotProduct
+from .portable_dot import PortableDot
 
 __all__ = ["MacArray"]
 
 
 class MacArray(wiring.Component):
-    """``sums[i * n + j] = dot(windows[i], weights[j])`` for p windows and n weight rows of m int8 values.
+    """``sums[i * n + j] = dot(windows[i], weights[j])`` for p windows and n weight rows of m bytes.
+
+    ``product`` says how the bytes are read (:class:`Product`): as m int8 values, or as more values of fewer bits.
 
     Source: the p x m x n MAC array of the draft paper on an accelerator with a resistive-RAM weight buffer (section 3):
     each clock does (p x m) times (m x n).
@@ -23,21 +29,25 @@ class MacArray(wiring.Component):
     Parameters
     ----------
     config : EngineConfig
-        ``p``, ``m``, ``n``, ``multiplier_latency``, ``logic_dots``.
+        ``p``, ``m``, ``n``, ``products``, ``multiplier_latency``, ``logic_dots``.
 
     Members
     -------
+    product : In(range(len(products)))
+        Number of the dot product in ``config.products``; stable while sums are under way.
     windows : In(8 * m).array(p)
-        One word a pixel; byte k is activation k, two's complement.
+        One word a pixel; in int8 byte k is activation k, two's complement.
     weights : In(8 * m).array(n)
         One row a lane.
     sums : Out(signed(config.sum_width)).array(p * n)
 
-    **Timing.** Latency as :class:`DotProduct` (attribute ``latency``); a set of sums every cycle.
+    **Timing.** The latency (attribute ``latency``) is that of the slowest of the products, and 1 more with several of
+    them; a set of sums every cycle.
 
     **Reset.** Registers are not reset.
     """
 
+    product: Signal
     windows: Any
     weights: Any
     sums: Any
@@ -47,6 +57,7 @@ class MacArray(wiring.Component):
         self.latency = self.latency_of(config)
         super().__init__(
             {
+                "product": In(range(len(config.products))),
                 "windows": In(config.word_width).array(config.p),
                 "weights": In(config.word_width).array(config.n),
                 "sums": Out(signed(config.sum_width)).array(config.p * config.n),
@@ -56,20 +67,56 @@ class MacArray(wiring.Component):
     @staticmethod
     def latency_of(config: EngineConfig) -> int:
         """Latency in cycles without building the array."""
-        return config.multiplier_latency + config.sum_width - 16
+        return max(_latency(name, config) for name in config.products) + (len(config.products) > 1)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
+        slowest = max(_latency(name, config) for name in config.products)
+        several = len(config.products) > 1
+        # One copy a pixel: the selection is n sums wide in each.
+        selected = copies(m, self.product, config.p if several else 0, "product")
         for pixel in range(config.p):
             for lane in range(config.n):
-                in_logic = lane * config.p + pixel >= config.p * config.n - config.logic_dots
-                dot = DotProduct(config.m, config.multiplier_latency, "logic" if in_logic else "dsp")
-                m.submodules[f"dot_{pixel}_{lane}"] = dot
-                for k in range(config.m):
-                    m.d.comb += [
-                        dot.activations[k].eq(self.windows[pixel].word_select(k, 8)),
-                        dot.weights[k].eq(self.weights[lane].word_select(k, 8)),
-                    ]
-                m.d.comb += self.sums[pixel * config.n + lane].eq(dot.total)
+                totals = []
+                for number, name in enumerate(config.products):
+                    place = f"{pixel}_{lane}" if number == 0 else f"{pixel}_{lane}_{name}"
+                    if name == "int8xint8":
+                        total = self._multiplied(m, pixel, lane, place)
+                    else:
+                        dot = PortableDot(config.m, PRODUCTS[name])
+                        m.submodules[f"dot_{place}"] = dot
+                        m.d.comb += [
+                            dot.activations.eq(self.windows[pixel]),
+                            dot.weights.eq(self.weights[lane]),
+                        ]
+                        total = dot.total
+                    totals.append(delay(m, total, slowest - _latency(name, config), f"total_{place}")[-1])
+                sums = self.sums[pixel * config.n + lane]
+                if several:
+                    chosen = Signal(sums.shape(), name=f"sum_{pixel}_{lane}", reset_less=True)
+                    m.d.sync += chosen.eq(Array(totals)[selected[pixel]])
+                    m.d.comb += sums.eq(chosen)
+                else:
+                    m.d.comb += sums.eq(totals[0])
         return m
+
+    def _multiplied(self, m: Module, pixel: int, lane: int, place: str) -> Value:
+        """The sum of int8 products."""
+        config = self.config
+        in_logic = lane * config.p + pixel >= config.p * config.n - config.logic_dots
+        dot = DotProduct(config.m, config.multiplier_latency, "logic" if in_logic else "dsp")
+        m.submodules[f"dot_{place}"] = dot
+        for k in range(config.m):
+            m.d.comb += [
+                dot.activations[k].eq(self.windows[pixel].word_select(k, 8)),
+                dot.weights[k].eq(self.weights[lane].word_select(k, 8)),
+            ]
+        return dot.total
+
+
+def _latency(name: str, config: EngineConfig) -> int:
+    """Latency of one of the dot products."""
+    if name == "int8xint8":
+        return config.multiplier_latency + ceil_log2(config.m)
+    return PortableDot.latency_of(config.m, PRODUCTS[name])

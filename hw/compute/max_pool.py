@@ -1,29 +1,43 @@
-"""The max-pooling array: a running maximum for each byte of p windows."""
+"""The max-pooling array: a running maximum for each value in p windows."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import EngineConfig
 from ..control.delay import copies
+from ..formats import FORMATS
 
 __all__ = ["MaxPoolArray"]
 
 
+def _maxima(old: Signal, new: Signal, width: int) -> Value:
+    """The larger of two values at each place of ``width`` bits: two's complement, but for single bits."""
+    if width == 1:
+        return old | new
+    parts = []
+    for k in range(len(old) // width):
+        one, other = old.word_select(k, width), new.word_select(k, width)
+        parts.append(Mux(one.as_signed() > other.as_signed(), one, other))
+    return Cat(parts)
+
+
 class MaxPoolArray(wiring.Component):
-    """``held[i][k] = max over the steps since the last ``last`` of windows[i][k]``, int8.
+    """``held[i][k] = max over the steps since the last ``last`` of windows[i][k]``, k a value of the word.
 
     Parameters
     ----------
     config : EngineConfig
-        ``p``, ``m``.
+        ``p``, ``m``, ``output_formats``.
 
     Members
     -------
+    format : In(range(len(output_formats)))
+        How the words are read; stable from a maximum's first step until it is held. In a binary word it is the OR.
     windows : In(8 * m).array(p)
     valid, last : In(1)
         A step takes part when ``valid``; ``last`` moves the maximum to the held half and starts a new one.
@@ -37,6 +51,7 @@ class MaxPoolArray(wiring.Component):
     **Reset.** A new maximum starts; the held half is not reset.
     """
 
+    format: Signal
     windows: Any
     valid: Signal
     last: Signal
@@ -49,6 +64,7 @@ class MaxPoolArray(wiring.Component):
         self.config = config
         super().__init__(
             {
+                "format": In(range(len(config.output_formats))),
                 "windows": In(config.word_width).array(config.p),
                 "valid": In(1),
                 "last": In(1),
@@ -69,11 +85,20 @@ class MaxPoolArray(wiring.Component):
             m.d.sync += arrived.eq(self.windows[i])
             running = Signal(config.word_width, name=f"running_{i}", init=lowest)
             larger = Signal(config.word_width, name=f"larger_{i}")
-            for k in range(config.m):
-                old = running.word_select(k, 8)
-                new = arrived.word_select(k, 8)
-                keep = old.as_signed() > new.as_signed()
-                m.d.comb += larger.word_select(k, 8).eq(Mux(keep, old, new))
+            if config.output_formats == ("int8",):
+                m.d.comb += larger.eq(_maxima(running, arrived, 8))
+            else:
+                # The lowest value of one format is none of another: a flag begins the maximum.
+                begun = Signal(name=f"begun_{i}")
+                with m.If(last[i]):
+                    m.d.sync += begun.eq(0)
+                with m.Elif(valid[i]):
+                    m.d.sync += begun.eq(1)
+                with m.Switch(self.format):
+                    for number, name in enumerate(config.output_formats):
+                        with m.Case(number):
+                            maxima = _maxima(running, arrived, FORMATS[name].width)
+                            m.d.comb += larger.eq(Mux(begun, maxima, arrived))
             with m.If(last[i]):
                 m.d.sync += [held[i].eq(larger), running.eq(lowest)]
             with m.Elif(valid[i]):

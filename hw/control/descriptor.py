@@ -62,7 +62,11 @@ def descriptor_layout(config: EngineConfig) -> data.StructLayout:
     output_group_step     addresses that an output group advances (n div m words, or 1 word for max pool)
     output_phase_step     addresses between two phases of an output row
     output_phases_last    phases of the output map: the next layer's horizontal stride
-    last_lane             lanes in the last output group
+    last_lane             last byte of the last output group: in an int8 map its last lane
+    product               number of the dot product in ``config.products``
+    output_format         number of the output map's format in ``config.output_formats``
+    byte_last             last byte of the last input word that holds channels; 0 bits in an engine without masking
+    wrap                  1: outputs are the low byte of the shifted sum, without clamp. 0 bits in an engine without wrapping
     ====================  ==========================================================================================
     """
     feature = unsigned(config.feature_bits)
@@ -97,7 +101,11 @@ def descriptor_layout(config: EngineConfig) -> data.StructLayout:
             "output_group_step": feature,
             "output_phase_step": feature,
             "output_phases_last": unsigned(STRIDE_WIDTH),
-            "last_lane": range(config.n),
+            "last_lane": range(max(config.output_bytes)),
+            "product": range(len(config.products)),
+            "output_format": range(len(config.output_formats)),
+            "byte_last": range(config.m if config.masking else 1),
+            "wrap": unsigned(1 if config.wrapping else 0),
         }
     )
 

@@ -21,7 +21,7 @@ def step_layout(config: EngineConfig) -> data.StructLayout:
     ``fetch`` reads the weight word at ``weight``; without it the word before is used again. ``last`` ends a
     pixel group's sum in accumulation slot ``slot``. ``group`` is the feature-buffer address of the pixel group, to which
     ``word`` (the input word) and the tap's address are added; ``column`` and ``row`` are its first pixel's input column (in
-    its phase) and row, to which the tap's are added.
+    its phase) and row, to which the tap's are added. ``word_end``, only with ``config.masking``: the last input word.
     """
     return data.StructLayout(
         {
@@ -37,6 +37,7 @@ def step_layout(config: EngineConfig) -> data.StructLayout:
             "column": unsigned(config.extent_width + 1),
             "row": unsigned(config.extent_width + 1),
             "weight": unsigned(config.weight_bits),
+            **({"word_end": 1} if config.masking else {}),
         }
     )
 
@@ -194,6 +195,7 @@ class StepGenerator(wiring.Component):
             self.step.row.eq(here.row),
             self.step.weight.eq(weight),
             self.step.last.eq(phase_last),
+            *([self.step.word_end.eq(word_last)] if config.masking else []),
         ]
 
         with m.FSM() as fsm:

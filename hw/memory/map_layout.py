@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..formats import FORMATS
+
 __all__ = ["MapLayout"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class MapLayout:
-    """Layout of an int8 map of ``height`` x ``width`` pixels with ``channels`` channels.
+    """Layout of a map of ``height`` x ``width`` pixels with ``channels`` channels.
 
     Column ``x`` of a map that is consumed with horizontal stride ``phases`` belongs to phase ``x mod phases`` and has
     position ``q = x div phases`` in it. Position ``q`` lies in bank ``q mod p``. A phase of a row is ``phase_words``
@@ -20,8 +22,9 @@ class MapLayout:
 
         address(y, w, x) = base + w * plane_words + y * line_words + (x mod phases) * phase_words + q div p
 
-    with ``w`` the word of m channels: the rows of one word follow each other and form a plane. Channel ``c`` is byte
-    ``(first_byte + c) mod m`` of word ``w = (first_byte + c) div m``.
+    with ``w`` the word: the rows of one word follow each other and form a plane. A word holds ``8 * m / bits`` channels;
+    with ``f`` channels in ``first_byte`` bytes, channel ``c`` is value ``(f + c) mod (8 * m / bits)`` of word
+    ``w = (f + c) div (8 * m / bits)``. What is left of a map's last byte is code 0.
 
     Parameters
     ----------
@@ -34,11 +37,13 @@ class MapLayout:
         occupy; 0: no gap.
     first_byte : int, 0..m - 1
         Byte of channel 0 in its word: not 0 for part of a larger map.
+    format : str
+        Name of the values' number format (hw/formats.py).
 
     Raises
     ------
     ValueError
-        If the pitch is less than the rows of a plane occupy.
+        If the pitch is less than the rows of a plane occupy, or a part does not begin with a byte.
     """
 
     p: int
@@ -50,15 +55,31 @@ class MapLayout:
     base: int = 0
     pitch: int = 0
     first_byte: int = 0
+    format: str = "int8"
 
     def __post_init__(self) -> None:
         if self.pitch and self.pitch < self.height * self.line_words:
             raise ValueError(f"planes of {self.height * self.line_words} addresses overlap at a pitch of {self.pitch}")
 
     @property
+    def bits(self) -> int:
+        """Bits of a value."""
+        return FORMATS[self.format].width
+
+    @property
+    def word_channels(self) -> int:
+        """Channels in a word."""
+        return 8 * self.m // self.bits
+
+    @property
+    def channel_bytes(self) -> int:
+        """Bytes that the channels of a pixel occupy."""
+        return -(-self.channels * self.bits // 8)
+
+    @property
     def words(self) -> int:
         """Words in a pixel."""
-        return -(-(self.first_byte + self.channels) // self.m)
+        return -(-(self.first_byte + self.channel_bytes) // self.m)
 
     @property
     def phase_words(self) -> int:
@@ -82,7 +103,9 @@ class MapLayout:
 
     def part(self, channel: int, channels: int) -> MapLayout:
         """The layout of ``channels`` channels of this map from ``channel`` on."""
-        word, byte = divmod(self.first_byte + channel, self.m)
+        if channel * self.bits % 8:
+            raise ValueError(f"channel {channel} of {self} does not begin with a byte")
+        word, byte = divmod(self.first_byte + channel * self.bits // 8, self.m)
         return replace(
             self, channels=channels, base=self.base + word * self.plane_words, pitch=self.plane_words, first_byte=byte
         )
@@ -100,11 +123,15 @@ class MapLayout:
         return address, q % self.p
 
     def pack(self, values: NDArray[np.int8]) -> NDArray[np.uint8]:
-        """Bytes of the map, shape (size, p, m), from values of shape (height, width, channels); gaps are 0."""
+        """Bytes of the map, shape (size, p, m), from values of shape (height, width, channels); gaps are 0.
+
+        Raises ValueError for another shape, and for values that the format does not have.
+        """
         if values.shape != (self.height, self.width, self.channels) or values.dtype != np.int8:
             raise ValueError(f"a map of {self} cannot be packed from {values.dtype} {values.shape}")
         padded = np.zeros((self.height, self.width, self.words * self.m), np.uint8)
-        padded[:, :, self.first_byte : self.first_byte + self.channels] = values.view(np.uint8)
+        packed = FORMATS[self.format].pack(values)
+        padded[:, :, self.first_byte : self.first_byte + self.channel_bytes] = packed
         image = np.zeros((self.size, self.p, self.m), np.uint8)
         address, bank = self._places()
         image[address, bank] = padded.reshape(self.height, self.width, self.words, self.m).transpose(0, 2, 1, 3)
@@ -116,5 +143,6 @@ class MapLayout:
             raise ValueError(f"an image of {image.shape} does not hold a map of {self}")
         address, bank = self._places()
         words = image[address, bank].transpose(0, 2, 1, 3)
-        values = words.reshape(self.height, self.width, self.words * self.m)
-        return np.ascontiguousarray(values[:, :, self.first_byte : self.first_byte + self.channels]).view(np.int8)
+        data = words.reshape(self.height, self.width, self.words * self.m)
+        values = FORMATS[self.format].unpack(data[:, :, self.first_byte : self.first_byte + self.channel_bytes])
+        return np.ascontiguousarray(values[:, :, : self.channels])

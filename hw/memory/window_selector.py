@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,7 +15,7 @@ __all__ = ["WindowSelector"]
 
 
 class WindowSelector(wiring.Component):
-    """``windows[i] = inside[i] ? words[(bank + i) mod p] : the pad byte in all m places``.
+    """``windows[i] = inside[i] ? words[(bank + i) mod p] : the pad byte in all m places``, 0 where ``keep`` is 0.
 
     Source: the window-selection feature buffer of the draft paper on an accelerator with a resistive-RAM weight buffer
     (section 3): bank = x mod p, address increment, rotator.
@@ -26,7 +26,7 @@ class WindowSelector(wiring.Component):
     Parameters
     ----------
     config : EngineConfig
-        ``p``, ``m``.
+        ``p``, ``m``, ``masking``.
 
     Members
     -------
@@ -38,6 +38,8 @@ class WindowSelector(wiring.Component):
         Bit i: pixel i lies inside the map. Given ``latency - 1`` cycles after ``words``.
     pad : In(8)
         Value of the padding, given with ``inside``: the zero point, or -128 for max pooling.
+    keep : In(m)
+        Bit k: byte k of the windows holds channels. Given with ``inside``. Only with ``config.masking``.
     rotated : Out(8 * m)
         The unmasked word of pixel 0, ``latency - 1`` cycles after ``words`` (the host reads through it).
     windows : Out(8 * m).array(p)
@@ -52,14 +54,17 @@ class WindowSelector(wiring.Component):
     bank: Signal
     inside: Signal
     pad: Signal
+    keep: Signal
     rotated: Signal
     windows: Any
 
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
         self.latency = self.latency_of(config)
+        keep = {"keep": In(config.m)} if config.masking else {}
         super().__init__(
             {
+                **keep,
                 "words": In(config.word_width).array(config.p),
                 "bank": In(range(config.p)),
                 "inside": In(config.p),
@@ -88,6 +93,9 @@ class WindowSelector(wiring.Component):
                 following += copies(m, banks[i], 1, f"bank_{bit}_{i}") if bit + 1 < config.bank_bits else []
             words, banks = stage, following
         for i in range(config.p):
-            m.d.sync += self.windows[i].eq(Mux(self.inside[i], words[i], self.pad.replicate(config.m)))
+            window = Mux(self.inside[i], words[i], self.pad.replicate(config.m))
+            if config.masking:
+                window = window & Cat(self.keep[k].replicate(8) for k in range(config.m))
+            m.d.sync += self.windows[i].eq(window)
         m.d.comb += self.rotated.eq(words[0])
         return m

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -31,7 +32,7 @@ class WriteAddress(wiring.Component):
         ends with it.
     enable : Out(1), address : Out(feature_bits), bank : Out(range(p))
         A word to write.
-    step : Out(range(write_steps)), offset : Out(range(m)), last_lane : Out(range(n))
+    step : Out(range(write_steps)), offset : Out(range(m)), last_lane : Out(range(max(output_bytes)))
         Which of the pixel's words it is, and how the lanes lie in it (see WordPacker).
 
     **Timing.** ``enable`` follows ``valid`` in the same cycle and, where n lanes touch several words, in the
@@ -66,9 +67,14 @@ class WriteAddress(wiring.Component):
                 "bank": Out(range(config.p)),
                 "step": Out(range(config.write_steps)),
                 "offset": Out(range(config.m)),
-                "last_lane": Out(range(config.n)),
+                "last_lane": Out(range(max(config.output_bytes))),
             }
         )
+
+    def _by_format(self, values: Iterable[int]) -> Any:
+        """The one of the values, one for each output format, that the layer's output format selects."""
+        choices = list(values)
+        return choices[0] if len(choices) == 1 else Array(choices)[self.layer.output_format]
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -89,7 +95,9 @@ class WriteAddress(wiring.Component):
         next_base = Signal(config.feature_bits)
         next_line = Signal(config.feature_bits)
         next_place = Signal(config.feature_bits)
-        shift = config.n % config.m
+        # By the format of the output map: what an output group advances beyond whole words, and its last byte.
+        shift = self._by_format(size % config.m for size in config.output_bytes)
+        full = self._by_format(size - 1 for size in config.output_bytes)
         m.d.comb += [
             wrapped.eq(~pooling & (offset + shift >= config.m)),
             next_base.eq(group_base + layer.output_group_step + Mux(wrapped, layer.output_word_step, 0)),
@@ -132,7 +140,7 @@ class WriteAddress(wiring.Component):
                 self.address.eq(address),
                 self.bank.eq(bank),
                 self.offset.eq(offset),
-                self.last_lane.eq(Mux(groups_left == 0, layer.last_lane, config.n - 1)),
+                self.last_lane.eq(Mux(groups_left == 0, layer.last_lane, full)),
             ]
         else:
             # The first word in the pixel's own cycle, the others from registers.
@@ -141,7 +149,7 @@ class WriteAddress(wiring.Component):
             held_bank = Signal.like(bank)
             held_offset = Signal.like(offset)
             held_lane = Signal.like(self.last_lane)
-            lane = Mux(groups_left == 0, layer.last_lane, config.n - 1)
+            lane = Mux(groups_left == 0, layer.last_lane, full)
             with m.If(self.valid):
                 m.d.comb += [
                     self.enable.eq(1),

@@ -37,7 +37,7 @@ class OutputStage(wiring.Component):
         least ``max(config.pixel_interval, gap + 1)`` cycles after it.
     exchanged : Out(1)
         The parameters of the group that ended are free: the sequencer may send those of one more group.
-    low, high, pivot : In(signed(8))
+    low, high, pivot : In(signed(8)), wrap : In(1)
         Stable while pixels are under way.
     outputs : Out(8).array(n)
 
@@ -57,6 +57,7 @@ class OutputStage(wiring.Component):
     low: Signal
     high: Signal
     pivot: Signal
+    wrap: Signal
     outputs: Any
 
     def __init__(self, config: EngineConfig) -> None:
@@ -75,6 +76,7 @@ class OutputStage(wiring.Component):
                 "low": In(signed(8)),
                 "high": In(signed(8)),
                 "pivot": In(signed(8)),
+                "wrap": In(1),
                 "outputs": Out(8).array(config.n),
             }
         )
@@ -122,6 +124,7 @@ class OutputStage(wiring.Component):
         low = copies(m, self.low, config.n, "low")
         high = copies(m, self.high, config.n, "high")
         pivot = copies(m, self.pivot, config.n if config.nudge else 0, "pivot")
+        wrap = copies(m, self.wrap, config.n if config.wrapping else 0, "wrap")
         for lane in range(config.n):
             store = ParameterStore(config)
             requantizer = Requantizer(config)
@@ -139,6 +142,7 @@ class OutputStage(wiring.Component):
                 requantizer.low.eq(low[lane].as_signed()),
                 requantizer.high.eq(high[lane].as_signed()),
                 requantizer.pivot.eq(pivot[lane].as_signed() if config.nudge else 0),
+                requantizer.wrap.eq(wrap[lane] if config.wrapping else 0),
                 self.outputs[lane].eq(requantizer.output),
             ]
         return m

@@ -23,10 +23,12 @@ class Requantizer(wiring.Component):
     With a nudge, where t is the sum before the shift and u behind it,
     ``output = clamp(u - (u <= pivot and t mod 2**shift < 2**nudge), low, high)``.
 
+    With ``wrap`` it is the low byte of u.
+
     Parameters
     ----------
     config : EngineConfig
-        ``accumulator_width``, ``multiplier_width``, ``shifts``, ``nudge``; ``requantizer_digit`` selects a pipelined multiplier (0) or a
+        ``accumulator_width``, ``multiplier_width``, ``shifts``, ``nudge``, ``wrapping``; ``requantizer_digit`` selects a pipelined multiplier (0) or a
         serial one that takes that many multiplier bits a cycle, most significant first.
 
     Members
@@ -40,6 +42,8 @@ class Requantizer(wiring.Component):
         ``low <= high``; stable while pixels are under way.
     pivot : In(signed(8))
         As ``low``; without effect in an engine without nudge. -128: no nudge.
+    wrap : In(1)
+        As ``low``; without effect in an engine without wrapping.
     output : Out(signed(8))
 
     **Timing.** ``valid`` in cycle t gives ``output`` in cycle t + ``latency``; it stays until the next one arrives.
@@ -56,6 +60,7 @@ class Requantizer(wiring.Component):
     low: Signal
     high: Signal
     pivot: Signal
+    wrap: Signal
     output: Signal
 
     def __init__(self, config: EngineConfig) -> None:
@@ -73,6 +78,7 @@ class Requantizer(wiring.Component):
                 "low": In(signed(8)),
                 "high": In(signed(8)),
                 "pivot": In(signed(8)),
+                "wrap": In(1),
                 "output": Out(signed(8)),
             }
         )
@@ -120,8 +126,10 @@ class Requantizer(wiring.Component):
         m.d.sync += shifted.eq(self._choice(total >> shift for shift in config.shifts))
 
         # An output at or below `low` is `low` in any case, so the lowered one need not be compared with it.
-        above = shifted > self.high
-        below = shifted <= self.low
+        above: Any = shifted > self.high
+        below: Any = shifted <= self.low
+        if config.wrapping:
+            above, below = above & ~self.wrap, below & ~self.wrap
         byte = shifted[:8].as_signed()
         rounded: Any = byte
         if config.nudge:

@@ -22,6 +22,10 @@ CONFIGS = (
     EngineConfig(p=1, m=1, n=1, feature_depth=2, extent_width=3, nudge=20),
     EngineConfig(p=5, m=12, n=3, depth=4, feature_depth=3000, weight_depth=65536, tap_depth=4096, extent_width=12),
     EngineConfig(p=2, m=2, n=2, adding=True),
+    EngineConfig(
+        p=1, m=3, n=16, products=("int8xint8", "ternaryxternary", "binaryxbinary"), output_formats=("ternary", "binary"),
+        wrapping=True,
+    ),
 )
 
 
@@ -66,7 +70,9 @@ def test_fields(config: EngineConfig, number: int, layout: Any) -> None:
     names = {
         name: getattr(config, name)
         for name in ("m", "n", "tap_bits", "weight_bits", "bank_bits", "feature_bits", "group_width", "nudge")
-    } | {"extent_width": config.extent_width, "adding": int(config.adding), "ceil_log2": ceil_log2}
+    } | {"extent_width": config.extent_width, "adding": int(config.adding), "ceil_log2": ceil_log2, "len": len}
+    names |= {name: getattr(config, name) for name in ("products", "output_formats", "masking", "wrapping")}
+    names["group_bytes"] = max(config.output_bytes)
     documented = [(row[0], eval(row[1], {}, names)) for row in tables("Field")[number]]
     if not config.adding:
         documented = [(name, width) for name, width in documented if name != "scale"]

@@ -25,6 +25,7 @@ CHANGED: dict[str, Any] = {
     "tap_depth": 512, "extent_width": 9, "group_width": 10, "accumulator_width": 25, "multiplier_width": 28,
     "shifts": (18, 24, 30, 37), "nudge": 22, "requantizer_digit": 4, "multiplier_latency": 2, "weight_memory": "spram",
     "prefetch": False, "pooling": False, "adding": True, "logic_dots": 5, "part_pitch": 2,
+    "products": ("int8xint8", "ternaryxternary"), "output_formats": ("int8", "ternary"), "wrapping": True,
 }  # fmt: skip
 
 
@@ -86,9 +87,41 @@ def test_dictionaries() -> None:
         EngineConfig.from_dict({"p": 1, "m": 1, "n": 1, "depth": 0})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("products", ()), ("products", ("int8xint4",)), ("products", ["int8xint8"]), ("products", ("int8xint8",) * 2),
+     ("output_formats", ("int2",)), ("output_formats", "int8")],
+)  # fmt: skip
+def test_formats(name: str, value: Any) -> None:
+    with pytest.raises(UserError, match=f"parameter {name} must be one or more of .*int8.*, each once, not"):
+        replace(BASE, **{name: value})
+
+
+@pytest.mark.parametrize(("name", "step"), [("int4", 2), ("ternary", 4), ("binary", 8)])
+def test_lanes_fill_whole_bytes(name: str, step: int) -> None:
+    config = replace(BASE, n=step, output_formats=("int8", name))
+    assert config.output_bytes == (step, 1)
+    with pytest.raises(UserError, match=f"cannot write {name} maps: .* must fill whole bytes, so n must be a multiple of {step}"):
+        replace(config, n=step + 1)
+
+
+def test_low_bit_engines_multiply_nothing_in_logic() -> None:
+    with pytest.raises(UserError, match="logic_dots must be 0 in an engine without the product int8xint8"):
+        replace(BASE, products=("binaryxbinary",), logic_dots=1)
+
+
+def test_sums_are_as_wide_as_the_widest_product() -> None:
+    widths = {"int8xint8": 19, "int4xint4": 12, "ternaryxternary": 7, "binaryxbinary": 8, "int8xternary": 12, "int8xbinary": 12}
+    for name, width in widths.items():
+        config = replace(BASE, m=8, products=(name,))
+        assert (config.sum_width, config.masking) == (width, name.endswith("xbinary"))
+    assert replace(BASE, m=8, products=("int4xint4", "int8xbinary")).sum_width == 12
+
+
 def test_identity() -> None:
     assert set(CHANGED) == {field.name for field in fields(EngineConfig)}
-    identities = {BASE.identity} | {replace(BASE, **{name: value}).identity for name, value in CHANGED.items()}
+    base = replace(BASE, n=8)  # a width that all formats allow
+    identities = {base.identity} | {replace(base, **{name: value}).identity for name, value in CHANGED.items()}
     assert len(identities) == len(CHANGED) + 1
     assert all(0 < identity < 1 << 64 for identity in identities)
     assert replace(BASE, p=4).identity != replace(BASE, m=4).identity
