@@ -157,13 +157,12 @@ class HostStep:
     ``scale`` (and zero point ``zero_point``) to scale 1/256 and zero point -128 (sim/golden/host_kernels.py).
 
     "sums" takes the sums of the last layer, of which the output map holds ``planes`` bytes each (BytePlanes), all lowest
-    bytes first, in the model's order each, and gives ``float32(sum * operand)``, the product in float64. The other kinds with an ``operand``, an
-    array that broadcasts against the model's tensor, compute in float32, one operator of the model each: "add", "multiply",
-    "subtract", "divide" (by the operand), "subtract_from", "divide_into" (the operand by the values), "matmul", "maximum",
-    "minimum"; "batch_normalization" multiplies by ``operand[0]``, then adds ``operand[1]``.
-    "quantize" is QONNX's Quant with ``scale``, ``zero_point``, bounds ``operand`` and rounding half to even, "bipolar" its
-    BipolarQuant: ``scale`` where the value is at least 0, else ``-scale``; "reshape" gives the shape ``operand`` (the batch in
-    front).
+    bytes first, in the model's order each, and gives ``float32(sum * operand)``, the product in float64. The other kinds
+    with an ``operand``, an array that broadcasts against the model's tensor, compute in float32, one operator of the model
+    each: "add", "multiply", "subtract", "divide", "subtract_from" (the values from the operand), "matmul", "maximum",
+    "minimum"; "batch_normalization" multiplies by ``operand[0]``, then adds ``operand[1]``. "quantize" is QONNX's Quant with
+    ``scale``, ``zero_point``, bounds ``operand`` and ``rounding`` (float_steps.py), "bipolar" its BipolarQuant: ``scale``
+    where the value is at least 0, else ``-scale``; "reshape" gives the shape ``operand`` (its batch of 1 replaced).
     """
 
     kind: str
@@ -171,6 +170,7 @@ class HostStep:
     scale: float = 1.0
     zero_point: int = 0
     planes: int = 1
+    rounding: str = "ROUND"
     operand: NDArray[Any] = field(default_factory=lambda: np.zeros(0, np.float32), compare=False)
 
 

@@ -16,7 +16,7 @@ from .onnx_numerics import Quantization
 from .onnx_values import Hosted, Integers, Reals, Value
 from .problem import Refusal
 
-__all__ = ["HOST_STEPS", "dequantize_on_host", "quantize_on_host"]
+__all__ = ["HOST_STEPS", "check_classes", "dequantize_on_host", "quantize_on_host"]
 
 AFTER_HOST = {
     "Identity", "Dropout", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "ArgMax", "QuantizeLinear", "DequantizeLinear",
@@ -58,7 +58,7 @@ def _qlinear(build: GraphBuilder, node: OnnxNode) -> Value:
     kind = "sigmoid"
     if node.operator == "QLinearSoftmax":
         kind = "softmax"
-        _check_classes(build, node, value.elements, int(node.attributes.get("axis", -1)))
+        check_classes(build, node, value.elements, int(node.attributes.get("axis", -1)))
     steps = (HostStep(kind="dequantize", name=node.input(0)), HostStep(kind=kind, name=node.name))
     return quantize_on_host(
         Hosted(value.tensor, dense(value.elements), steps), node.name, build.output_quantization(node)
@@ -69,7 +69,7 @@ def _softmax(build: GraphBuilder, node: OnnxNode) -> Value:
     value = build.value(node, 0)
     if not isinstance(value, Reals) or value.minimum > -math.inf or value.maximum < math.inf:
         raise Refusal("its input is not the dequantized output of a layer", QUANTIZE_REMEDY)
-    _check_classes(build, node, value.elements, int(node.attributes.get("axis", -1 if build.model.opset >= 13 else 1)))
+    check_classes(build, node, value.elements, int(node.attributes.get("axis", -1 if build.model.opset >= 13 else 1)))
     steps = (HostStep(kind="dequantize", name=node.input(0)), HostStep(kind="softmax", name=node.name))
     return Hosted(value.tensor, value.elements, steps)
 
@@ -82,7 +82,7 @@ def _argmax(build: GraphBuilder, node: OnnxNode) -> Value:
         raise Refusal("a Relu or Clip in front of it is not quantized", "remove it: ArgMax does not need it")
     if node.attributes.get("select_last_index", 0):
         raise Refusal("select_last_index=1 is not supported", "use the first index")
-    _check_classes(build, node, value.elements, int(node.attributes.get("axis", 0)))
+    check_classes(build, node, value.elements, int(node.attributes.get("axis", 0)))
     steps: tuple[HostStep, ...] = ()
     if isinstance(value, Hosted):
         steps = value.steps
@@ -91,7 +91,8 @@ def _argmax(build: GraphBuilder, node: OnnxNode) -> Value:
     return Hosted(value.tensor, value.elements, (*steps, HostStep(kind="argmax", name=node.name)))
 
 
-def _check_classes(build: GraphBuilder, node: OnnxNode, elements: NDArray[np.int64], axis: int) -> None:
+def check_classes(build: GraphBuilder, node: OnnxNode, elements: NDArray[np.int64], axis: int) -> None:
+    """Refuse a Softmax or ArgMax that does not work along one final vector."""
     shape = elements.shape
     axis += len(shape) if axis < 0 else 0
     if not 0 <= axis < len(shape) or shape[axis] != elements.size:

@@ -21,6 +21,7 @@ from .onnx_pools import POOLS
 from .onnx_quantization import QUANTIZATION
 from .onnx_values import Unknown, Value
 from .problem import ModelError, Problem, Refusal
+from .qonnx_import import import_qonnx, is_qonnx
 
 __all__ = ["import_onnx"]
 
@@ -60,7 +61,10 @@ def import_onnx(path: str | Path) -> Graph:
 
     Raises UserError for a file that cannot be read, and ModelError with every problem of a model that cannot be built.
     """
-    build = GraphBuilder(load_onnx(path))
+    model = load_onnx(path)
+    if is_qonnx(model):
+        return import_qonnx(model)
+    build = GraphBuilder(model)
     if not any(node.operator in QUANTIZED_OPERATORS for node in build.model.nodes):
         rule = "it is not quantized: no QuantizeLinear, no QLinearConv"
         raise ModelError([Problem("", "", "", rule, QUANTIZE_REMEDY)])

@@ -14,10 +14,15 @@ from onnx import TensorProto, numpy_helper
 
 from ..hw.errors import UserError
 
-__all__ = ["LARGEST_MAP", "OnnxModel", "OnnxNode", "TensorType", "load_onnx"]
+__all__ = ["LARGEST_MAP", "QONNX", "OnnxModel", "OnnxNode", "TensorType", "load_onnx"]
 
 LARGEST_MAP = 2**22
 """Elements of a map, and of the tables that belong to one: more than the memory of any board holds."""
+
+QONNX = "qonnx.custom_op.general"
+"""The domain that QONNX's operators have in an :class:`OnnxModel`."""
+
+QONNX_OPERATORS = {"Quant", "IntQuant", "BipolarQuant", "Trunc", "MultiThreshold"}
 
 SIZE_LIMIT = 2**31
 """Bytes of a model and its external data that are read; protobuf allows no larger file either."""
@@ -68,7 +73,8 @@ class OnnxNode:
 
 @dataclass(frozen=True)
 class OnnxModel:
-    """A checked model. ``inputs`` and ``outputs`` are tensor names; ``uses`` counts consumers, graph outputs included."""
+    """A checked model. ``inputs`` and ``outputs`` are tensor names; ``uses`` counts consumers, graph outputs included.
+    ``datatypes``: annotated types of tensors by name ("INT8", "BIPOLAR"), as FINN and QONNX write them (finn_datatype)."""
 
     name: str
     source: str
@@ -79,6 +85,7 @@ class OnnxModel:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     uses: Counter[str]
+    datatypes: dict[str, str] = field(default_factory=dict)
 
     def type(self, name: str) -> TensorType:
         """The type of a tensor, unknown if inference did not reach it."""
@@ -103,6 +110,7 @@ def load_onnx(path: str | Path) -> OnnxModel:
     if not proto.graph.node or not proto.graph.output:
         raise UserError(f"{path} is not an ONNX model with a graph: it has no nodes or no outputs.")
     _load_external_data(proto, path)
+    _name_qonnx(proto)
     try:
         onnx.checker.check_model(proto)
     except (onnx.checker.ValidationError, ValueError) as error:  # ValueError: names that are not UTF-8
@@ -114,6 +122,18 @@ def load_onnx(path: str | Path) -> OnnxModel:
     except (onnx.shape_inference.InferenceError, ValueError) as error:
         raise UserError(f"{path}: the shapes of the model contradict each other: {_first_line(error)}") from error
     return _build(proto, constants, path)
+
+
+def _name_qonnx(proto: onnx.ModelProto) -> None:
+    """QONNX's operators in one domain: exporters write several, or none, and leave out the import that ONNX asks for."""
+    found = False
+    for node in proto.graph.node:
+        if node.op_type in QONNX_OPERATORS and (
+            node.domain in ("", "onnx.brevitas") or node.domain.startswith(("qonnx.", "finn."))
+        ):
+            node.domain, found = QONNX, True
+    if found and not any(entry.domain == QONNX for entry in proto.opset_import):
+        proto.opset_import.append(onnx.helper.make_opsetid(QONNX, 1))
 
 
 def _first_line(error: Exception) -> str:
@@ -238,4 +258,10 @@ def _build(proto: onnx.ModelProto, constants: dict[str, NDArray[Any]], path: Pat
         inputs=tuple(info.name for info in graph.input if info.name not in constants),
         outputs=outputs,
         uses=Counter([name for node in nodes for name in node.inputs] + list(outputs)),
+        datatypes={
+            annotation.tensor_name: entry.value
+            for annotation in graph.quantization_annotation
+            for entry in annotation.quant_parameter_tensor_names
+            if entry.key == "finn_datatype"
+        },
     )

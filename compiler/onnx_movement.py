@@ -14,9 +14,11 @@ from .onnx_builder import GraphBuilder, Handler, dense
 from .onnx_model import LARGEST_MAP, OnnxNode
 from .onnx_values import (
     Accumulated,
+    Chained,
     Constant,
     Hosted,
     Integers,
+    Prepared,
     Reals,
     ScaledConstant,
     Source,
@@ -57,8 +59,9 @@ def _target_shape(build: GraphBuilder, node: OnnxNode, value: Value) -> tuple[in
         axis += len(source) if axis < 0 else 0
         return (math.prod(source[:axis]), math.prod(source[axis:]))
     static = build.model.type(node.outputs[0]).static
-    if static is None and node.operator == "Reshape" and node.input(1) in build.model.constants:
-        wanted = [int(extent) for extent in build.model.constants[node.input(1)].ravel()]
+    target = build.values.get(node.input(1))
+    if static is None and node.operator == "Reshape" and isinstance(target, Constant):
+        wanted = [int(extent) for extent in target.array.ravel()]
         if not node.attributes.get("allowzero", 0):
             wanted = [source[i] if extent == 0 and i < len(source) else extent for i, extent in enumerate(wanted)]
         static = tuple(wanted)
@@ -96,6 +99,8 @@ def _moved(build: GraphBuilder, node: OnnxNode, value: Value, move: Callable[[ND
         return replace(value, elements=move(value.elements), direct=False, exclusive=exclusive)
     if isinstance(value, Unquantized):
         return replace(value, elements=move(value.elements), direct=False)
+    if isinstance(value, Prepared | Chained):
+        return replace(value, elements=move(value.elements))
     if isinstance(value, Integers):
         exclusive = value.exclusive and build.model.uses[node.outputs[0]] == 1
         return replace(value, elements=move(value.elements), exclusive=exclusive)

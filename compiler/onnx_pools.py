@@ -57,6 +57,8 @@ def _max_pool(build: GraphBuilder, node: OnnxNode) -> Value:
         map_elements(shape),
         build.quantization_of(value.tensor),
     )
+    source = build.result.tensors[value.tensor]
+    build.result.tensors[name] = replace(build.result.tensors[name], format=source.format)
     if isinstance(value, Reals):
         return Reals(name, result.elements, build.model.uses[node.outputs[0]] == 1, direct=False)
     return result

@@ -21,9 +21,11 @@ from .window import Window
 
 __all__ = [
     "Accumulated",
+    "Chained",
     "Constant",
     "Hosted",
     "Integers",
+    "Prepared",
     "Reals",
     "ScaledConstant",
     "Source",
@@ -130,6 +132,34 @@ class Unquantized:
     maximum: float = math.inf
 
 
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Real numbers that the host computes from the model's input by ``steps``; ``elements`` are places in the last step's
+    result, whose shape is ``shape``. ``members``: all values that the input can have, if the file says so (QONNX)."""
+
+    elements: NDArray[np.int64]
+    shape: tuple[int, ...]
+    steps: tuple[HostStep, ...] = ()
+    members: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chained:
+    """Real numbers computed from the sums of a layer, each sum by itself (QONNX): ``float32(sum * factor)``, then ``steps``.
+
+    ``factor`` is float64, one for each channel; the operands of the steps have one number for each channel in their last
+    dimension. ``copy``: the layer is no more than the map ``sums.tensor`` itself, and needs none if the host can do the rest.
+    ``pools``: max pools of the sums, and how many steps stand in front of each.
+    """
+
+    sums: Accumulated
+    factor: NDArray[np.float64]
+    elements: NDArray[np.int64]
+    steps: tuple[HostStep, ...] = ()
+    copy: bool = False
+    pools: tuple[tuple[str, Window, int], ...] = ()
+
+
 @dataclass(frozen=True)
 class Hosted:
     """A result of the host driver: the steps to apply to the map. ``quantization``: it is quantized so at present."""
@@ -145,4 +175,16 @@ class Unknown:
     """The output of a node that has a problem."""
 
 
-Value = Constant | ScaledConstant | Source | Integers | Reals | Accumulated | Unquantized | Hosted | Unknown
+Value = (
+    Constant
+    | ScaledConstant
+    | Source
+    | Integers
+    | Reals
+    | Accumulated
+    | Unquantized
+    | Prepared
+    | Chained
+    | Hosted
+    | Unknown
+)

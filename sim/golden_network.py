@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..compiler.certified_addition import CertifiedAddition
 from ..compiler.certified_requantization import CertifiedRequantization
+from ..compiler.float_steps import FLOAT_STEPS, apply_step
 from ..compiler.graph import Add, Concat, Convolution, Graph, MaxPool
 from ..hw.products import PRODUCTS
 from .golden.convolution import convolution
@@ -68,6 +69,9 @@ class GoldenNetwork:
                 maps[node.output] = np.concatenate([maps[name] for name in node.inputs], axis=-1)
             else:
                 raise TypeError(f"no golden model for {type(node).__name__}")
+            found, stated = maps[node.output].shape[1:], graph.tensors[node.output].shape
+            if found != stated:
+                raise ValueError(f"node {node.name!r} gives a map of {found}, the graph states {stated}")
         return maps
 
     def _requantized(self, output: str, sums: NDArray[np.int64]) -> NDArray[np.int8]:
@@ -84,11 +88,14 @@ def quantize_input(graph: Graph, x: NDArray[Any]) -> NDArray[np.int8]:
 
     float32 inputs are quantized as the reference does: float32 division, rounding with halves to even (ONNX's
     QuantizeLinear) or away from zero (``input_ties_away``, TensorFlow Lite's QUANTIZE), zero point, clip. Integer inputs are
-    uint8 or int8 as in the source model. Padding of a folded input (-1 in ``input_order``) is the zero point.
+    uint8 or int8 as in the source model. ``input_steps`` come first. Padding of a folded input (-1 in ``input_order``) is
+    the zero point.
     """
     tensor = graph.tensors[graph.input]
     if x.shape[1:] != graph.input_shape[1:]:
         raise ValueError(f"inputs must have shape (batch, {', '.join(map(str, graph.input_shape[1:]))}), not {x.shape}")
+    for step in graph.input_steps:
+        x = apply_step(step, x.astype(np.float32))
     if graph.input_float:
         steps = (x.astype(np.float32) / np.float32(tensor.scale)).astype(np.float64)
         real = np.copysign(np.floor(np.abs(steps) + 0.5), steps) if graph.input_ties_away else np.rint(steps)
@@ -112,6 +119,10 @@ def model_output(graph: Graph, q: NDArray[np.int8]) -> NDArray[Any]:
             else:
                 integers = logistic_int8(integers, step.scale, step.zero_point)
             values, scale, zero_point = _offered(integers, tensor.unsigned), OUTPUT_SCALE, OUTPUT_ZERO_POINT
+        elif step.kind == "sums":
+            values = (_joined(integers, step.planes) * step.operand).astype(np.float32)
+        elif step.kind in FLOAT_STEPS:
+            values = apply_step(step, values)
         elif step.kind in ("uint8", "int8"):
             values = _offered(integers, step.kind == "uint8")
         elif step.kind == "dequantize":
@@ -131,6 +142,15 @@ def model_output(graph: Graph, q: NDArray[np.int8]) -> NDArray[Any]:
         else:
             raise ValueError(f"unknown host step {step.kind!r}")
     return values.reshape(len(q), *graph.output_shape[1:])
+
+
+def _joined(planes: NDArray[np.int8], count: int) -> NDArray[np.int64]:
+    """Sums from their bytes, all lowest ones first."""
+    parts = planes.reshape(len(planes), count, -1).astype(np.int64)
+    shifts = 8 * np.arange(count)[:, None]
+    signed = np.arange(count)[:, None] == count - 1
+    total: NDArray[np.int64] = (np.where(signed, parts, parts & 255) << shifts).sum(1)
+    return total
 
 
 def _offered(integers: NDArray[np.int8], unsigned: bool) -> NDArray[Any]:
