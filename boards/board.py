@@ -4,48 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
-from ..hw.errors import UserError
 from ..hw.primitives.target import Family
 from .clock.ecp5_pll import Ecp5PllSetting, solve_ecp5_pll
+from .clock.gowin_pll import GowinPllSetting, solve_gowin_pll
 from .clock.ice40_pll import Ice40PllSetting, solve_ice40_pll
+from .device import Capacity, Device, find_device
+from .serial_rate import serial_rate
 
-__all__ = ["Board", "Capacity"]
+__all__ = ["Board", "Light"]
 
-_LEAST_DIVISOR = 8
-_WORST_BAUD_ERROR = 0.015
-
-
-@dataclass(frozen=True, kw_only=True)
-class Capacity:
-    """What the device of a board holds.
-
-    Attributes
-    ----------
-    luts : int
-        4-input look-up tables.
-    registers : int
-    block_rams : int
-        Blocks.
-    block_ram_bits : int
-        Bits of one block, parity bits included.
-    multipliers : int
-        Multiplier cells.
-    products_per_multiplier : int
-        Signed 8 x 8 products that one cell makes in a cycle.
-    single_port_rams : int
-        Blocks of 16 Ki x 16 bits.
-    """
-
-    luts: int
-    registers: int
-    block_rams: int
-    block_ram_bits: int
-    multipliers: int
-    products_per_multiplier: int
-    single_port_rams: int = 0
+Light = tuple[str, int] | tuple[str, int, str]
+"""A resource by name and number, or a subsignal of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +29,10 @@ class Board:
         As in ``--board``.
     title : str
         For people.
-    family : Family
     part : str
-        The device as its vendor calls it.
+        The device as its vendor calls it: a key of :data:`~macaw.boards.device.PARTS`.
     platform : callable
         Makes a fresh Amaranth platform; a platform is good for one build.
-    capacity : Capacity
     clock_resource : tuple of str and int
         The oscillator's resource on the platform.
     input_hz : int
@@ -74,41 +43,77 @@ class Board:
         Rates that the board's serial bridge makes exactly, best first.
     uart_resource : tuple of str and int
         Resource with the subsignals ``rx`` and ``tx`` as the FPGA sees them.
-    leds : tuple of 3 resources or None
-        Where alive, busy and error are shown.
+    leds : tuple of 3 lights or None
+        Where alive, busy and error are shown. The resources know which level lights them.
+    link : str
+        Where the host's serial line goes, and what a user has to connect or solder.
     tie_high : tuple of (resource, number, subsignal)
         Outputs that must be high for the board to work.
-    nextpnr_arguments : tuple of str
-        Device, package and speed for nextpnr.
-    multiplier_latency, requantizer_digit, weight_memory
-        Parameters of an EngineConfig that follow from the device.
+    keep_inactive : tuple of (resource, number)
+        Outputs that must stay inactive for the board to work: high where the resource says that low is active.
+    pll_on_pad : bool
+        iCE40: whether the oscillator is at a pad that feeds a PLL directly.
     """
 
     name: str
     title: str
-    family: Family
     part: str
     platform: Callable[[], Any]
-    capacity: Capacity
     clock_resource: tuple[str, int]
     input_hz: int
     default_clock_hz: int
     bauds: tuple[int, ...]
     uart_resource: tuple[str, int]
-    leds: tuple[tuple[str, int] | None, tuple[str, int] | None, tuple[str, int] | None]
-    nextpnr_arguments: tuple[str, ...]
-    multiplier_latency: int
-    requantizer_digit: int
-    weight_memory: str
+    leds: tuple[Light | None, Light | None, Light | None]
+    link: str
     tie_high: tuple[tuple[str, int, str], ...] = ()
+    keep_inactive: tuple[tuple[str, int], ...] = ()
+    pll_on_pad: bool = False
 
-    def pll_setting(self, wanted_hz: int) -> Ecp5PllSetting | Ice40PllSetting | None:
+    @property
+    def device(self) -> Device:
+        """The FPGA."""
+        return find_device(self.part)
+
+    @property
+    def family(self) -> Family:
+        """The FPGA's."""
+        return self.device.family
+
+    @property
+    def capacity(self) -> Capacity:
+        """The FPGA's."""
+        return self.device.capacity
+
+    @property
+    def nextpnr_arguments(self) -> tuple[str, ...]:
+        """The FPGA's."""
+        return self.device.nextpnr_arguments
+
+    @property
+    def multiplier_latency(self) -> int:
+        """Of an engine on this FPGA."""
+        return self.device.multiplier_latency
+
+    @property
+    def requantizer_digit(self) -> int:
+        """Of an engine on this FPGA."""
+        return self.device.requantizer_digit
+
+    @property
+    def weight_memory(self) -> str:
+        """Of an engine on this FPGA."""
+        return self.device.weight_memory
+
+    def pll_setting(self, wanted_hz: int) -> Ecp5PllSetting | Ice40PllSetting | GowinPllSetting | None:
         """The PLL's setting for the frequency nearest to ``wanted_hz`` at or below it; None if the oscillator has it.
 
         Raises UserError if the frequency is out of the PLL's reach.
         """
         if wanted_hz == self.input_hz:
             return None
+        if self.family is Family.GOWIN:
+            return solve_gowin_pll(self.part, self.input_hz, wanted_hz)
         solve = solve_ecp5_pll if self.family is Family.ECP5 else solve_ice40_pll
         return solve(self.input_hz, wanted_hz)
 
@@ -122,18 +127,9 @@ class Board:
         return self.input_hz if setting is None else round(setting.output_hz)
 
     def baud(self, clock_hz: int) -> int:
-        """The first of ``bauds`` that a whole divisor of ``clock_hz`` meets within 1.5 %, with 8 cycles a bit or more.
-
-        Raises UserError if there is none.
-        """
-        for baud in self.bauds:
-            divisor = round(Fraction(clock_hz, baud))
-            if divisor >= _LEAST_DIVISOR and abs(Fraction(clock_hz, divisor * baud) - 1) < _WORST_BAUD_ERROR:
-                return baud
-        raise UserError(
-            f"No serial rate of the {self.title} fits a clock of {clock_hz / 1e6:g} MHz; choose another --clock."
-        )
+        """The serial rate with a clock (:func:`~macaw.boards.serial_rate.serial_rate`)."""
+        return serial_rate(self.bauds, clock_hz, self.title)[0]
 
     def divisor(self, clock_hz: int) -> int:
         """Clock cycles a bit of the serial line at :meth:`baud`."""
-        return round(Fraction(clock_hz, self.baud(clock_hz)))
+        return serial_rate(self.bauds, clock_hz, self.title)[1]

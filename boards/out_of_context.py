@@ -11,7 +11,9 @@ from amaranth.hdl import Cat, Elaboratable, Module, Signal, Value
 
 from ..hw.primitives.target import Family, Target
 from .board import Board
+from .device import Device, find_device
 from .executable import find_tool
+from .flow import flow_of
 from .resources import Resources
 from .stage import Progress, silent
 from .toolchain import Implementation, keep_copies, place_and_route, run_synthesis
@@ -55,13 +57,21 @@ class _Isolated(Elaboratable):
         return m
 
 
-def _prepare(component: Any, folder: Path, family: Family, ports: Any = None) -> str:
+def _prepare(component: Any, folder: Path, destination: Board | Device, ports: Any = None) -> str:
     """Write the design and its script; the script's name."""
-    text = rtlil.convert(component, name="macaw", ports=ports, platform=Target(family), emit_src=False)
+    text = rtlil.convert(component, name="macaw", ports=ports, platform=Target(destination.family), emit_src=False)
     (folder / "macaw.il").write_text(text)
-    synthesis = "synth_ecp5" if family is Family.ECP5 else "synth_ice40"
-    (folder / "macaw.ys").write_text(_SCRIPT.format(synthesis=synthesis, keep_copies=keep_copies(family)))
+    flow = flow_of(destination)
+    synthesis = " ".join(word for word in (flow.synthesis, flow.synthesis_options, flow.no_pads) if word)
+    (folder / "macaw.ys").write_text(_SCRIPT.format(synthesis=synthesis, keep_copies=keep_copies(destination.family)))
     return "macaw.ys"
+
+
+_EXAMPLES = {
+    Family.ECP5: "LFE5U-85F-6BG381C", Family.ICE40: "iCE40HX8K-CT256", Family.ICE40UP: "iCE40UP5K-SG48",
+    Family.GOWIN: "GW1NR-LV9QN88PC6/I5",
+}  # fmt: skip
+"""A device of each family: all of a family are synthesized alike."""
 
 
 def synthesize(
@@ -76,11 +86,11 @@ def synthesize(
             return synthesize(component, family, Path(temporary), progress=progress)
     folder = Path(directory).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    return run_synthesis(folder, _prepare(component, folder, family), family, progress)[0]
+    return run_synthesis(folder, _prepare(component, folder, find_device(_EXAMPLES[family])), family, progress)[0]
 
 
 def implement_component(
-    component: Any, directory: Path, *, board: Board = ULX3S_85F, seed: int = 1, clock_hz: int,
+    component: Any, directory: Path, *, board: Board | Device = ULX3S_85F, seed: int = 1, clock_hz: int,
     progress: Progress = silent,
 ) -> Implementation:  # fmt: skip
     """Place and route a component alone on a board's device.
@@ -94,15 +104,15 @@ def implement_component(
     folder = Path(directory).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     isolated = _Isolated(component)
-    script = _prepare(isolated, folder, board.family, ports=[isolated.serial])
+    script = _prepare(isolated, folder, board, ports=[isolated.serial])
     seconds = {}
     netlist, seconds["synthesis"] = run_synthesis(folder, script, board.family, progress)
-    ecp5 = board.family is Family.ECP5
-    arguments = ["--freq", f"{clock_hz / 1e6:g}", "--lpf-allow-unconstrained" if ecp5 else "--pcf-allow-unconstrained"]
+    flow = flow_of(board)
+    arguments = ["--freq", f"{clock_hz / 1e6:g}", *flow.no_pins]
     fmax_hz, resources, seconds["place and route"] = place_and_route(
         folder, board, arguments, seed=seed, clock_hz=clock_hz, netlist=netlist, progress=progress
     )
-    names = ("yosys", "nextpnr-ecp5" if ecp5 else "nextpnr-ice40")
+    names = ("yosys", flow.nextpnr)
     return Implementation(
         board=board.name, seed=seed, clock_hz=clock_hz, fmax_hz=fmax_hz, netlist=netlist, resources=resources,
         versions={name: find_tool(name).version for name in names}, seconds=seconds, bitstream=None,

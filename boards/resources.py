@@ -8,8 +8,12 @@ from dataclasses import asdict, dataclass
 from ..hw.errors import CheckFailed
 from ..hw.primitives.target import Family
 from .board import Board
+from .device import Device
 
 __all__ = ["Resources", "check_fit"]
+
+
+_GOWIN_BLOCK_RAMS = ("SP", "SPX9", "SDPB", "SDPX9B", "DPB", "DPX9B")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +23,13 @@ class Resources:
     Attributes
     ----------
     luts : int
-        4-input look-up tables, those in carry chains included. After placement on an iCE40: logic cells.
+        4-input look-up tables, those in carry chains included. After placement also those that only lead to a register,
+        where it has no other input: an iCE40's logic cells, a Gowin's tables.
     registers : int
     block_rams : int
-        DP16KD, SB_RAM40_4K.
+        DP16KD, SB_RAM40_4K, BSRAM.
     multipliers : int
-        MULT18X18D, SB_MAC16.
+        MULT18X18D, SB_MAC16, MULT9X9.
     single_port_rams : int
         SB_SPRAM256KA.
     """
@@ -47,6 +52,15 @@ class Resources:
                 multipliers=cells.get("MULT18X18D", 0),
                 single_port_rams=0,
             )
+        if family is Family.GOWIN:
+            return cls(
+                # An adder bit takes a LUT's place; a 16 x 4 RAM takes four.
+                luts=sum(cells.get(name, 0) for name in ("LUT1", "LUT2", "LUT3", "LUT4", "ALU")) + 4 * cells.get("RAM16SDP4", 0),
+                registers=sum(count for name, count in cells.items() if name.startswith("DFF")),
+                block_rams=sum(cells.get(name, 0) for name in _GOWIN_BLOCK_RAMS),
+                multipliers=cells.get("MULT9X9", 0) + 2 * cells.get("MULT18X18", 0) + 8 * cells.get("MULT36X36", 0),
+                single_port_rams=0,
+            )
         return cls(
             luts=cells.get("SB_LUT4", 0),
             registers=sum(count for name, count in cells.items() if name.startswith("SB_DFF")),
@@ -67,6 +81,11 @@ class Resources:
                 luts=used("TRELLIS_COMB"), registers=used("TRELLIS_FF"), block_rams=used("DP16KD"),
                 multipliers=used("MULT18X18D"), single_port_rams=0,
             )  # fmt: skip
+        if "BSRAM" in utilization:
+            return cls(
+                luts=used("LUT4") + used("ALU") + 4 * used("RAM16SDP4"), registers=used("DFF"), block_rams=used("BSRAM"),
+                multipliers=used("MULT9X9") + 2 * used("MULT18X18") + 8 * used("MULT36X36"), single_port_rams=0,
+            )  # fmt: skip
         return cls(
             luts=used("ICESTORM_LC"), registers=netlist.registers, block_rams=used("ICESTORM_RAM"),
             multipliers=used("ICESTORM_DSP"), single_port_rams=used("ICESTORM_SPRAM"),
@@ -77,7 +96,7 @@ class Resources:
         return asdict(self)
 
 
-def check_fit(resources: Resources, board: Board) -> None:
+def check_fit(resources: Resources, board: Board | Device) -> None:
     """Raise CheckFailed, with every resource that is short and what to do, if the design is larger than the device."""
     advice = {
         "luts": "fewer lanes (p, m or n)",

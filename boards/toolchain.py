@@ -13,7 +13,9 @@ from ..hw.errors import CheckFailed
 from ..hw.primitives.target import Family
 from .board import Board
 from .carry_ends import trim_carry_ends
+from .device import Device
 from .executable import find_tool
+from .flow import flow_of
 from .multiplier_floorplan import floorplan_multipliers
 from .resources import Resources, check_fit
 from .stage import Progress, run_stage, silent
@@ -23,7 +25,7 @@ __all__ = ["Implementation", "keep_copies", "TimingMissed", "implement", "place_
 _NAME = "macaw"
 _STATISTICS = f"{_NAME}.stat.json"
 _SYNTHESIS_PASSES = 55
-"""Numbered passes of Yosys' synthesis scripts for both families, about."""
+"""Numbered passes of Yosys' synthesis scripts, about."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +165,7 @@ def _placement_observer(progress: Progress) -> Callable[[str], None]:
 
 
 def place_and_route(
-    folder: Path, board: Board, arguments: list[str], *, seed: int, clock_hz: int, netlist: Resources,
+    folder: Path, board: Board | Device, arguments: list[str], *, seed: int, clock_hz: int, netlist: Resources,
     progress: Progress,
 ) -> tuple[int, Resources, float]:  # fmt: skip
     """Run nextpnr on ``macaw.json``; Fmax in Hz, resources and seconds.
@@ -174,7 +176,8 @@ def place_and_route(
     if board.family is Family.ECP5:
         trim_carry_ends(folder / f"{_NAME}.json")
         floorplan_multipliers(folder / f"{_NAME}.json", board)
-    tool = find_tool("nextpnr-ecp5" if board.family is Family.ECP5 else "nextpnr-ice40")
+    flow = flow_of(board)
+    tool = find_tool(flow.nextpnr)
     log = f"{_NAME}.pnr.log"
     report_path = folder / f"{_NAME}.report.json"
     report_path.unlink(missing_ok=True)
@@ -184,8 +187,7 @@ def place_and_route(
             [
                 "--quiet", "--log", log, *board.nextpnr_arguments, "--json", f"{_NAME}.json", "--seed", str(seed),
                 "--report", report_path.name, "--timing-allow-fail",
-                # Router 1 can spend minutes on the last hundred arcs of a full array.
-                *(["--router", "router2"] if board.family is Family.ECP5 else []), *arguments,
+                *flow.router, *arguments,
             ],
             folder, log, _placement_observer(progress),
         )  # fmt: skip
@@ -201,7 +203,7 @@ def place_and_route(
     return round(sync["achieved"] * 1e6), Resources.from_report(report["utilization"], netlist), seconds
 
 
-def _explain_overuse(log: Path, board: Board, error: CheckFailed) -> None:
+def _explain_overuse(log: Path, board: Board | Device, error: CheckFailed) -> None:
     """Raise CheckFailed in one sentence if the log shows a resource used more than it is there."""
     text = log.read_text(errors="replace") if log.exists() else ""
     short = [
@@ -227,8 +229,8 @@ def implement(
         As :class:`~macaw.boards.top.BoardTop`.
     board : Board
     directory : Path
-        Receives all files; made if missing. ``macaw.bit`` (ECP5) or ``macaw.bin`` (iCE40) appears last and complete, or
-        not at all; one from before is removed first.
+        Receives all files; made if missing. ``macaw.bit`` (ECP5), ``macaw.bin`` (iCE40) or ``macaw.fs`` (Gowin) appears
+        last and complete, or not at all; one from before is removed first.
     seed : int
         Of the placement. The same design, seed and tools give the same bitstream.
     clock_hz : int
@@ -247,27 +249,26 @@ def implement(
     """
     folder = Path(directory).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    ecp5 = board.family is Family.ECP5
-    bitstream = folder / (f"{_NAME}.bit" if ecp5 else f"{_NAME}.bin")
+    flow = flow_of(board)
+    bitstream = folder / f"{_NAME}.{flow.suffix}"
     partial = folder / f"{bitstream.name}.partial"
     summary = folder / f"{_NAME}.implementation.json"
     for path in (bitstream, partial, summary):
         path.unlink(missing_ok=True)
     plan = board.platform().build(
-        top, name=_NAME, do_build=False, emit_src=False, script_after_read=keep_copies(board.family),
-        script_after_synth=f"tee -q -o {_STATISTICS} stat -json",
+        top, name=_NAME, do_build=False, emit_src=False, synth_opts=flow.synthesis_options,
+        script_after_read=keep_copies(board.family),
+        script_after_synth=f"tee -q -o {_STATISTICS} stat -json\n{flow.netlist_command}",
     )  # fmt: skip
     plan.extract(str(folder))
     seconds = {}
     netlist, seconds["synthesis"] = run_synthesis(folder, f"{_NAME}.ys", board.family, progress)
-    configuration = f"{_NAME}.config" if ecp5 else f"{_NAME}.asc"
-    arguments = ["--lpf" if ecp5 else "--pcf", f"{_NAME}.lpf" if ecp5 else f"{_NAME}.pcf"]
-    arguments += ["--textcfg" if ecp5 else "--asc", configuration]
+    arguments = [*flow.pins, *flow.routed, *(["--freq", f"{clock_hz / 1e6:g}"] if flow.targets_clock else [])]
     fmax_hz, resources, seconds["place and route"] = place_and_route(
         folder, board, arguments, seed=seed, clock_hz=clock_hz, netlist=netlist, progress=progress
     )
-    packer = find_tool("ecppack" if ecp5 else "icepack")
-    versions = {name: find_tool(name).version for name in ("yosys", "nextpnr-ecp5" if ecp5 else "nextpnr-ice40")}
+    packer = find_tool(flow.packer)
+    versions = {name: find_tool(name).version for name in ("yosys", flow.nextpnr)}
     figures: dict[str, Any] = {
         "board": board.name, "seed": seed, "clock_hz": clock_hz, "fmax_hz": fmax_hz, "netlist": netlist,
         "resources": resources, "versions": versions, "seconds": seconds,
@@ -275,7 +276,7 @@ def implement(
     if fmax_hz < clock_hz:
         raise TimingMissed(Implementation(**figures, bitstream=None))
     progress("bitstream", 0.0, "packing")
-    names = ["--compress", "--input", configuration, "--bit", partial.name] if ecp5 else [configuration, partial.name]
+    names = [partial.name if name == "BITSTREAM" else name for name in flow.pack]
     try:
         seconds["bitstream"] = run_stage(packer, names, folder, f"{_NAME}.pack.log")
         implementation = Implementation(**figures, bitstream=bitstream)

@@ -10,7 +10,8 @@ from amaranth.lib import io
 from ..hw.config import EngineConfig
 from .board import Board
 from .clock.ecp5_pll import Ecp5Pll, Ecp5PllSetting
-from .clock.ice40_pll import Ice40PadPll
+from .clock.gowin_pll import GowinPll, GowinPllSetting
+from .clock.ice40_pll import Ice40CorePll, Ice40PadPll, Ice40PllSetting
 from .clock.power_on_reset import PowerOnReset
 from .harness import Harness
 
@@ -59,13 +60,20 @@ class BoardTop(Elaboratable):
             m.submodules.oscillator = buffer = io.Buffer("i", oscillator)
             m.d.comb += [ClockSignal().eq(buffer.i), reset.locked.eq(1)]
         else:
-            pll: Ecp5Pll | Ice40PadPll
-            if isinstance(setting, Ecp5PllSetting):
-                m.submodules.oscillator = buffer = io.Buffer("i", oscillator)
-                m.submodules.pll = pll = Ecp5Pll(setting)
-                m.d.comb += pll.reference.eq(buffer.i)
-            else:
+            pll: Ecp5Pll | GowinPll | Ice40CorePll | Ice40PadPll
+            if board.pll_on_pad:
+                assert isinstance(setting, Ice40PllSetting)
                 m.submodules.pll = pll = Ice40PadPll(setting, oscillator.io)
+            else:
+                if isinstance(setting, Ecp5PllSetting):
+                    pll = Ecp5Pll(setting)
+                elif isinstance(setting, GowinPllSetting):
+                    pll = GowinPll(setting)
+                else:
+                    pll = Ice40CorePll(setting)
+                m.submodules.pll = pll
+                m.submodules.oscillator = buffer = io.Buffer("i", oscillator)
+                m.d.comb += pll.reference.eq(buffer.i)
             m.d.comb += [ClockSignal().eq(pll.clock), reset.locked.eq(pll.locked)]
         m.d.comb += [reset.clock.eq(ClockSignal()), ResetSignal().eq(reset.reset)]
 
@@ -74,12 +82,22 @@ class BoardTop(Elaboratable):
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
         m.d.comb += [design.rx.eq(rx.i), tx.o.eq(design.tx)]
-        for bit, resource in enumerate(board.leds):
-            if resource is not None:
-                m.submodules[f"led_{bit}"] = led = io.Buffer("o", platform.request(*resource, dir="-"))
+        ports: dict[tuple[str, int], Any] = {}
+
+        def output(name: str, number: int, subsignal: str = "") -> io.Buffer:
+            if (name, number) not in ports:
+                ports[name, number] = platform.request(name, number, dir="-")
+            port = ports[name, number]
+            return io.Buffer("o", getattr(port, subsignal) if subsignal else port)
+
+        for bit, light in enumerate(board.leds):
+            if light is not None:
+                m.submodules[f"led_{bit}"] = led = output(*light)
                 m.d.comb += led.o.eq(design.led[bit])
         for name, number, subsignal in board.tie_high:
-            port = getattr(platform.request(name, number, dir="-"), subsignal)
-            m.submodules[f"{name}_{subsignal}"] = high = io.Buffer("o", port)
+            m.submodules[f"{name}_{subsignal}"] = high = output(name, number, subsignal)
             m.d.comb += high.o.eq(Const(1))
+        for name, number in board.keep_inactive:
+            m.submodules[name] = inactive = output(name, number)
+            m.d.comb += inactive.o.eq(Const(0))
         return m

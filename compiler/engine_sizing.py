@@ -93,13 +93,20 @@ class SizedEngine:
         """What the cycle counter will show."""
         return program_cycles(self.config, self.layer_cycles)
 
+    @property
+    def slots(self) -> int:
+        """Products that the array could make in these cycles: p x m x n in a cycle, more where a byte holds several values."""
+        layers = zip(self.plan.layers, self.layer_cycles, strict=True)
+        more = sum((layer.shape.packing - 1) * cycles.total for layer, cycles in layers)
+        return self.config.p * self.config.m * self.config.n * (self.cycles + more)
+
 
 def _round_up(value: int, step: int) -> int:
     return max(-(-value // step), 1) * step
 
 
 def _memory_step(budget: Budget) -> int:
-    return 512 if budget.family is Family.ECP5 else 256
+    return 512 if budget.family in (Family.ECP5, Family.GOWIN) else 256
 
 
 def least_engine(needs: EngineNeeds, array: tuple[int, int, int], depth: int, budget: Budget) -> EngineConfig:
@@ -123,7 +130,7 @@ def least_engine(needs: EngineNeeds, array: tuple[int, int, int], depth: int, bu
         requantizer_digit=budget.requantizer_digit,
         multiplier_latency=budget.multiplier_latency,
         weight_memory=budget.weight_memory,
-        # An iCE40 has no registers to spare.
+        # An iCE40 and a Gowin have no registers to spare.
         prefetch=budget.family is Family.ECP5,
         pooling=needs.pooling,
         adding=needs.adding,

@@ -1,4 +1,4 @@
-"""The PLL of the iCE40: dividers for a wanted frequency, and the cell on its pad."""
+"""The PLL of the iCE40: dividers for a wanted frequency, and the cell, on its pad or in the core."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 from amaranth.hdl import Const, Instance, IOPort, Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import Out
+from amaranth.lib.wiring import In, Out
 
 from ...hw.errors import UserError
 from .frequency import unreachable
 
-__all__ = ["Ice40PadPll", "Ice40PllSetting", "solve_ice40_pll"]
+__all__ = ["Ice40CorePll", "Ice40PadPll", "Ice40PllSetting", "solve_ice40_pll"]
 
 _INPUT_HZ = (10_000_000, 133_000_000)
 _DETECTOR_HZ = (10_000_000, 133_000_000)
@@ -121,13 +121,47 @@ class Ice40PadPll(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        setting = self.setting
-        m.submodules.cell = Instance(
-            "SB_PLL40_PAD",
-            p_FEEDBACK_PATH="SIMPLE", p_PLLOUT_SELECT="GENCLK",
-            p_DIVR=Const(setting.divr, 4), p_DIVF=Const(setting.divf, 7), p_DIVQ=Const(setting.divq, 3),
-            p_FILTER_RANGE=Const(setting.filter_range, 3),
-            i_PACKAGEPIN=self.pad, i_RESETB=Const(1), i_BYPASS=Const(0),
-            o_PLLOUTGLOBAL=self.clock, o_LOCK=self.locked,
-        )  # fmt: skip
+        m.submodules.cell = _cell("SB_PLL40_PAD", self.setting, self.clock, self.locked, i_PACKAGEPIN=self.pad)
         return m
+
+
+class Ice40CorePll(wiring.Component):
+    """An SB_PLL40_CORE: the PLL takes its reference from any pin, over its buffer.
+
+    Parameters
+    ----------
+    setting : Ice40PllSetting
+
+    Members
+    -------
+    reference : In(1)
+        Clock of ``setting.input_hz``, from a pin.
+    clock : Out(1)
+        Clock of ``setting.output_hz``, on a global net.
+    locked : Out(1)
+        High when the output is stable; asynchronous.
+    """
+
+    reference: Signal
+    clock: Signal
+    locked: Signal
+
+    def __init__(self, setting: Ice40PllSetting) -> None:
+        self.setting = setting
+        super().__init__({"reference": In(1), "clock": Out(1), "locked": Out(1)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.cell = _cell("SB_PLL40_CORE", self.setting, self.clock, self.locked, i_REFERENCECLK=self.reference)
+        return m
+
+
+def _cell(name: str, setting: Ice40PllSetting, clock: Signal, locked: Signal, **reference: Any) -> Instance:
+    return Instance(
+        name,
+        p_FEEDBACK_PATH="SIMPLE", p_PLLOUT_SELECT="GENCLK",
+        p_DIVR=Const(setting.divr, 4), p_DIVF=Const(setting.divf, 7), p_DIVQ=Const(setting.divq, 3),
+        p_FILTER_RANGE=Const(setting.filter_range, 3),
+        i_RESETB=Const(1), i_BYPASS=Const(0),
+        o_PLLOUTGLOBAL=clock, o_LOCK=locked, **reference,
+    )  # fmt: skip

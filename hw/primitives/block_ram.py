@@ -98,6 +98,8 @@ class BlockRam(wiring.Component):
             return self._tiled(DP16KD_MODES, dp16kd, registered=True)
         if family in (Family.ICE40, Family.ICE40UP):
             return self._tiled(SB_RAM40_MODES, sb_ram40, registered=False)
+        if family is Family.GOWIN:
+            return self._inferred()
         return self._portable()
 
     def _portable(self) -> Module:
@@ -115,6 +117,28 @@ class BlockRam(wiring.Component):
             self.read_data.eq(output),
         ]
         m.d.sync += output.eq(read.data)
+        return m
+
+    def _inferred(self) -> Module:
+        """The same for Yosys to infer: it takes the attribute, which spares the logic that defines what is read where it
+        is being written, for a register behind an asynchronous port, not for a synchronous port."""
+        m = Module()
+        attributes = {"ram_style": "block", "no_rw_check": 1}
+        m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=[], attrs=attributes)
+        write = memory.write_port(granularity=self.granularity)
+        read = memory.read_port(domain="comb")
+        fetched = Signal(self.width, reset_less=True)
+        output = Signal(self.width, reset_less=True)
+        with m.If(self.read_enable):
+            m.d.sync += fetched.eq(read.data)
+        m.d.comb += [
+            write.addr.eq(self.write_address),
+            write.data.eq(self.write_data),
+            write.en.eq(self.write_enable),
+            read.addr.eq(self.read_address),
+            self.read_data.eq(output),
+        ]
+        m.d.sync += output.eq(fetched)
         return m
 
     def _tiled(self, modes: Mapping[int, tuple[int, int]], tile: Callable[..., Instance], registered: bool) -> Module:

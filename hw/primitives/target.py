@@ -9,12 +9,13 @@ __all__ = ["Family", "Target", "family_of"]
 
 
 class Family(enum.Enum):
-    """Device families with cells of their own; everything else takes the portable form."""
+    """Device families. Those of Lattice have cells of their own; everything else takes the portable form."""
 
     GENERIC = "generic"
     ECP5 = "ecp5"
     ICE40 = "ice40"
     ICE40UP = "ice40up"
+    GOWIN = "gowin"
 
 
 class Target:
@@ -40,5 +41,7 @@ def family_of(platform: Any) -> Family:
     if device.startswith(("lfe5", "lae5")):
         return Family.ECP5
     family = getattr(platform, "family", None)
+    if isinstance(family, str) and family.startswith(("GW1N", "GW2A")):
+        return Family.GOWIN
     known = {member.value: member for member in Family}
     return known.get(family, Family.GENERIC) if isinstance(family, str) else Family.GENERIC

@@ -14,6 +14,7 @@ from ...hw.primitives.multiplier import Multiplier
 from ...hw.primitives.sb_ram40 import SB_RAM40_MODES
 from ...hw.primitives.target import Family
 from ...hw.primitives.tiling import tiling
+from ...hw.products import PRODUCTS
 
 __all__ = ["EngineResources", "block_rams", "engine_resources", "host_link_block_rams", "needed_logic_dots", "weight_block_rams"]
 
@@ -21,9 +22,13 @@ _SPRAM_WORDS = 16384
 _NUDGE_LUTS = 30
 """Comparison with the pivot, decrement and zero tests of one lane."""
 
-_LOGIC_PRODUCT_LUTS = {Family.GENERIC: 130, Family.ECP5: 84, Family.ICE40: 130, Family.ICE40UP: 130}
+_LOGIC_PRODUCT_LUTS = {Family.GENERIC: 130, Family.ECP5: 84, Family.ICE40: 130, Family.ICE40UP: 130, Family.GOWIN: 135}
 """Look-up tables of a product without a multiplier cell, as they are packed."""
-_LUT_FACTOR = {Family.GENERIC: 1.0, Family.ECP5: 1.15, Family.ICE40: 1.55, Family.ICE40UP: 1.55}
+_PRODUCT_LUTS = {
+    "int4xint4": 15.0, "ternaryxternary": 2.4, "binaryxbinary": 1.1, "int8xternary": 16.0, "int8xbinary": 9.0,
+}  # fmt: skip
+"""Look-up tables of a product that needs no multiplier, its part of the adders included."""
+_LUT_FACTOR = {Family.GENERIC: 1.0, Family.ECP5: 1.15, Family.ICE40: 1.55, Family.ICE40UP: 1.55, Family.GOWIN: 1.5}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +42,9 @@ class EngineResources:
 
 
 def block_rams(family: Family, width: int, depth: int, granularity: int) -> int:
-    """Blocks of a BlockRam."""
-    modes = DP16KD_MODES if family is Family.ECP5 else SB_RAM40_MODES
+    """Blocks of a BlockRam. Yosys, which makes those of a Gowin, may do with fewer where words do not fill them."""
+    # A Gowin's block has the ECP5's modes.
+    modes = DP16KD_MODES if family in (Family.ECP5, Family.GOWIN) else SB_RAM40_MODES
     return tiling(modes, width, depth, granularity).blocks
 
 
@@ -53,17 +59,20 @@ def host_link_block_rams(family: Family) -> int:
 
 
 def _multiplier_cells(config: EngineConfig, family: Family) -> tuple[int, int]:
-    """Multiplier cells of a dot product, and of all requantizers."""
-    if family is not Family.ECP5:
+    """Multiplier cells of an int8 dot product, and of all requantizers."""
+    if family not in (Family.ECP5, Family.GOWIN):
         return -(-config.m // 2), 0
     pieces = 0
     if config.requantizer_digit == 0:
         pieces = Multiplier.pieces_of(config.accumulator_width, config.multiplier_width)
-    return config.m, config.n * pieces
+    # A Gowin's 18 x 18 multiplier takes the place of two 9 x 9.
+    return config.m, config.n * pieces * (2 if family is Family.GOWIN else 1)
 
 
 def needed_logic_dots(config: EngineConfig, family: Family, multipliers: int) -> int:
     """How many dot products must be made of look-up tables on a device with so many multiplier cells."""
+    if "int8xint8" not in config.products:
+        return 0
     dot, requantizers = _multiplier_cells(config, family)
     return max(0, config.p * config.n - max(0, multipliers - requantizers) // dot)
 
@@ -89,10 +98,15 @@ def engine_resources(config: EngineConfig, family: Family) -> EngineResources:
         blocks += weight_block_rams(family, config)
 
     dot, requantizers = _multiplier_cells(config, family)
-    multipliers = (dots - config.logic_dots) * dot + requantizers
+    multiplying = dots if "int8xint8" in config.products else 0
+    multipliers = (multiplying - config.logic_dots) * dot + requantizers
     products = config.logic_dots * m * _LOGIC_PRODUCT_LUTS[family]
+    for name in config.products:
+        if name != "int8xint8":
+            products += round(dots * PRODUCTS[name].activations.values(m) * _PRODUCT_LUTS[name])
 
-    tree = sum((16 + level) * (m >> level) for level in range(1, m.bit_length() + 1))
+    tree = sum((16 + level) * (m >> level) for level in range(1, m.bit_length() + 1)) * multiplying
+    select = config.sum_width * dots * (len(config.products) - 1)
     accumulate = config.accumulator_width * dots
     if config.depth > 1:
         accumulate += config.accumulator_width * dots * (1 + 3 * -(-config.depth // 16))
@@ -108,8 +122,12 @@ def engine_resources(config: EngineConfig, family: Family) -> EngineResources:
     requantize += n * _NUDGE_LUTS if config.nudge else 0
     control = descriptor_layout(config).size * (2 if config.prefetch and family is not Family.ECP5 else 1) + 5 * step_layout(config).size + 700
     # Each byte takes its lane from as many places as an output group can begin with.
-    write = width * (3 + m // config.lane_pitch - m // gcd(m, n))
-    luts = dots * tree + accumulate + scale + drain + rotate + pool + requantize + control + write
+    write = width * (3 + m // config.lane_pitch - m // gcd(m, *config.output_bytes))
+    # Several formats: each byte and each maximum takes its bits from one of them.
+    several = len(config.output_formats) - 1
+    write += 8 * max(config.output_bytes) * several
+    pool += width * p * several if config.pooling else 0
+    luts = tree + select + accumulate + scale + drain + rotate + pool + requantize + control + write
     return EngineResources(
         luts=round(luts * _LUT_FACTOR[family]) + products,
         block_rams=blocks,

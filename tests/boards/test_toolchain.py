@@ -23,6 +23,7 @@ from macaw.boards import executable
 from macaw.boards.board import Board
 from macaw.boards.catalog import BOARDS
 from macaw.boards.executable import Tool, find_tool
+from macaw.boards.flow import flow_of
 from macaw.boards.out_of_context import implement_component, synthesize
 from macaw.boards.stage import run_stage
 from macaw.boards.toolchain import TimingMissed, implement
@@ -51,7 +52,14 @@ class _Echo(wiring.Component):
         return m
 
 
-@pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
+QUICK = ("ulx3s-85f", "icebreaker", "tinyfpga-bx", "tang-nano-9k")
+"""A board of each family."""
+
+
+@pytest.mark.parametrize(
+    "board",
+    [pytest.param(board, id=name, marks=() if name in QUICK else pytest.mark.slow) for name, board in BOARDS.items()],
+)
 def test_implement(board: Board, tmp_path: Path) -> None:
     seen: list[tuple[str, float]] = []
 
@@ -60,11 +68,11 @@ def test_implement(board: Board, tmp_path: Path) -> None:
         seen.append((stage, fraction))
 
     top = BoardTop(board, SMALL, design=_Echo())
-    stale = tmp_path / ("macaw.bit" if board.family is Family.ECP5 else "macaw.bin")
+    stale = tmp_path / f"macaw.{flow_of(board).suffix}"
     stale.write_text("stale")
     result = implement(top, board, tmp_path, seed=5, clock_hz=top.clock_hz, progress=progress)
     assert result.bitstream == stale
-    assert result.bitstream.stat().st_size > 10_000
+    assert result.bitstream.stat().st_size > 10_000 and result.board == board.name
     assert result.timing_met and result.fmax_hz > top.clock_hz
     assert result.resources.luts > 20 and result.resources.registers > 24
     assert result.resources.block_rams == result.resources.multipliers == 0
@@ -102,6 +110,11 @@ def test_synthesize(tmp_path: Path) -> None:
     assert (tmp_path / "macaw.ys.log").exists()
     assert synthesize(ProductBank(3), Family.ICE40UP).multipliers == 2
     assert synthesize(BlockRam(64, 512, 8), Family.ECP5).block_rams == 2
+    gowin = synthesize(ProductBank(3), Family.GOWIN)
+    assert (gowin.multipliers, gowin.luts) == (3, 0)
+    # In block RAM, and nothing but the output register and the enables around it.
+    gowin = synthesize(BlockRam(64, 512, 8), Family.GOWIN)
+    assert (gowin.block_rams, gowin.registers, gowin.luts) == (2, 64, 2)
     logic = synthesize(ProductBank(1, 2, "logic"), Family.ECP5)
     assert logic.multipliers == 0 and logic.luts < 90
     ram = synthesize(BlockRam(64, 256, 8), Family.ICE40UP)

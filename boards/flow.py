@@ -1,0 +1,91 @@
+"""The open tools of each family: which they are, and what they are told beyond what all are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..hw.primitives.target import Family
+from .board import Board
+from .device import Device
+
+__all__ = ["Flow", "flow_of"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flow:
+    """Synthesis to bitstream for a device; file names are those in the folder of an implementation.
+
+    Attributes
+    ----------
+    synthesis : str
+        Yosys command, without the top module.
+    synthesis_options : str
+        Its options on a board; out of context there are no pads in addition.
+    no_pads : str
+        Option of the synthesis command that leaves the pads out; empty if it adds none.
+    netlist_command : str
+        Yosys command that writes ``macaw.json`` after a board's script, where the script itself writes another file.
+    nextpnr, packer : str
+        Tools.
+    pins : tuple of str
+        Tells nextpnr where the pins are.
+    no_pins : tuple of str
+        Tells nextpnr that it may choose them.
+    routed : tuple of str
+        Tells nextpnr where to leave the result.
+    targets_clock : bool
+        Whether nextpnr must be told the clock because it does not follow one through the PLL.
+    router : tuple of str
+    pack : tuple of str
+        Arguments of the packer; BITSTREAM stands for the file that it writes.
+    suffix : str
+        Of the bitstream.
+    """
+
+    synthesis: str
+    synthesis_options: str = ""
+    no_pads: str = ""
+    netlist_command: str = ""
+    nextpnr: str
+    packer: str
+    pins: tuple[str, ...]
+    no_pins: tuple[str, ...]
+    routed: tuple[str, ...]
+    targets_clock: bool = False
+    router: tuple[str, ...] = ()
+    pack: tuple[str, ...]
+    suffix: str
+
+
+_ECP5 = Flow(
+    synthesis="synth_ecp5", nextpnr="nextpnr-ecp5", packer="ecppack", pins=("--lpf", "macaw.lpf"),
+    no_pins=("--lpf-allow-unconstrained",), routed=("--textcfg", "macaw.config"),
+    # Router 1 can spend minutes on the last hundred arcs of a full array.
+    router=("--router", "router2"),
+    pack=("--compress", "--input", "macaw.config", "--bit", "BITSTREAM"), suffix="bit",
+)  # fmt: skip
+_ICE40 = Flow(
+    synthesis="synth_ice40", nextpnr="nextpnr-ice40", packer="icepack", pins=("--pcf", "macaw.pcf"),
+    no_pins=("--pcf-allow-unconstrained",), routed=("--asc", "macaw.asc"), pack=("macaw.asc", "BITSTREAM"), suffix="bin",
+)  # fmt: skip
+
+
+def flow_of(destination: Board | Device) -> Flow:
+    """The flow of a board or device."""
+    if destination.family is Family.ECP5:
+        return _ECP5
+    if destination.family in (Family.ICE40, Family.ICE40UP):
+        return _ICE40
+    assert destination.family is Family.GOWIN, destination.family
+    chip = destination.nextpnr_arguments[-1].removeprefix("family=")
+    return Flow(
+        synthesis="synth_gowin", synthesis_options=f"-family {chip[:4].lower()}", no_pads="-noiopads",
+        netlist_command="write_json macaw.json", nextpnr="nextpnr-himbaechel-gowin", packer="gowin_pack",
+        pins=("--vopt", "cst=macaw.cst"), no_pins=(), routed=("--write", "macaw.pnr.json"), targets_clock=True,
+        # The pins of the configuration flash are free for the design after configuration, as amaranth-boards has it.
+        pack=("-d", chip, "--sspi_as_gpio", "--mspi_as_gpio", *_GOWIN_PINS[chip], "-o", "BITSTREAM", "macaw.pnr.json"),
+        suffix="fs",
+    )  # fmt: skip
+
+
+_GOWIN_PINS = {"GW1N-9C": (), "GW2A-18C": ("--ready_as_gpio", "--done_as_gpio")}

@@ -1,0 +1,27 @@
+"""MuseLab iCESugar."""
+
+from __future__ import annotations
+
+from amaranth_boards.icesugar import ICESugarPlatform
+
+from .board import Board
+from .serial_rate import SLOW_BRIDGE_BAUDS
+
+__all__ = ["ICESUGAR"]
+
+ICESUGAR = Board(
+    name="icesugar",
+    title="MuseLab iCESugar",
+    part="iCE40UP5K-SG48",
+    platform=ICESugarPlatform,
+    clock_resource=("clk12", 0),
+    input_hz=12_000_000,
+    default_clock_hz=20_250_000,
+    bauds=SLOW_BRIDGE_BAUDS,
+    uart_resource=("uart", 0),
+    # Green is alive, blue is busy, red is an error.
+    leds=(("led_g", 0), ("led_b", 0), ("led_r", 0)),
+    link="USB port (iCELink)",
+    pll_on_pad=True,
+)
+"""iCESugar."""

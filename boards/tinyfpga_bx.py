@@ -1,0 +1,36 @@
+"""TinyFPGA BX."""
+
+from __future__ import annotations
+
+from amaranth.build import Attrs
+from amaranth_boards.resources import UARTResource
+from amaranth_boards.tinyfpga_bx import TinyFPGABXPlatform
+
+from .board import Board
+from .serial_rate import BRIDGE_BAUDS
+
+__all__ = ["TINYFPGA_BX"]
+
+
+class _Platform(TinyFPGABXPlatform):  # type: ignore[misc]
+    resources = [
+        *TinyFPGABXPlatform.resources,
+        UARTResource(0, rx="1", tx="2", conn=("gpio", 0), attrs=Attrs(IO_STANDARD="SB_LVCMOS", PULLUP=1)),
+    ]
+
+
+TINYFPGA_BX = Board(
+    name="tinyfpga-bx",
+    title="TinyFPGA BX",
+    part="iCE40LP8K-CM81",
+    platform=_Platform,
+    clock_resource=("clk16", 0),
+    input_hz=16_000_000,
+    default_clock_hz=24_000_000,
+    bauds=BRIDGE_BAUDS,
+    uart_resource=("uart", 0),
+    # One light.
+    leds=(("led", 0), None, None),
+    link="no bridge on the board: 3.3 V serial adapter, its TXD at pin 1, its RXD at pin 2, ground at G",
+)
+"""TinyFPGA BX."""
