@@ -34,7 +34,7 @@ class Compilation:
 
     ``graph``: the network as it runs, in its ``arrangement`` and with the copies of ``plan``. ``certified``: the
     requantization of every layer that multiplies, by its output tensor. ``layer_cycles``: the cycle model's breakdown, one
-    a layer of the plan. ``cycles``: what the cycle counter will show. ``candidates``: the fastest engines, if one was
+    a layer of the plan. ``cycles``: what the cycle counter will show. ``slots``: products that the array could make in them. ``candidates``: the fastest engines, if one was
     to be chosen.
     """
 
@@ -46,6 +46,7 @@ class Compilation:
     certified: dict[str, CertifiedRequantization | CertifiedAddition]
     layer_cycles: tuple[LayerCycles, ...]
     cycles: int
+    slots: int
     resources: EngineResources
     candidates: tuple[Candidate, ...] = ()
 
@@ -108,6 +109,7 @@ def compile_graph(
         certified=certified,
         layer_cycles=best.engine.layer_cycles,
         cycles=best.cycles,
+        slots=best.engine.slots,
         resources=best.resources,
         candidates=() if array is not None else tuple(candidates),
     )

@@ -149,6 +149,7 @@ class LayerPlan:
             fan_in=fan_in,
             grouped=grouped,
             products=products,
+            packing=8 // self.input.bits,
         )
 
     @property

@@ -80,7 +80,7 @@ def candidate_table(compilation: Compilation, products: int, clock_hz: int) -> l
             "arrangement": str(item.arrangement),
             "cycles": item.cycles,
             "inferences_per_second": clock_hz / item.cycles,
-            "utilization": products / (item.cycles * item.config.p * item.config.m * item.config.n),
+            "utilization": products / item.engine.slots,
             "luts": item.resources.luts,
             "block_rams": item.resources.block_rams,
             "multipliers": item.resources.multipliers,
@@ -140,7 +140,6 @@ def generate(
     progress("verilog", 1.0, "core.v, board.v, images")
 
     products = sum(layer.products for layer in program.layers)
-    slots = config.p * config.m * config.n * compilation.cycles
     manifest: dict[str, Any] = {
         "macaw": __version__,
         "model": Path(model).name,
@@ -156,7 +155,7 @@ def generate(
         "identity": f"{config.identity:016x}",
         "cycles": compilation.cycles,
         "products": products,
-        "utilization": products / slots,
+        "utilization": products / compilation.slots,
         "inferences_per_second": clock_hz / compilation.cycles,
         "layers": layer_table(compilation),
         "maps": {

@@ -16,7 +16,8 @@ class LayerShape:
     ``kind``: "product", "add" (residual addition), "copy" or "pool". ``rows`` x ``width`` pixels of ``outputs`` channels in
     ``groups`` output groups; each reads ``words`` input words at each of ``taps`` taps, of which ``fan_in`` channels
     belong to an output channel. ``grouped``: the others may belong to other output channels (depthwise and grouped
-    convolution). ``products``: of one output element in the source model.
+    convolution). ``products``: of one output element in the source model. ``packing``: channels in a byte of the input map;
+    so many times p x m x n products could be made in a cycle.
     """
 
     kind: str
@@ -29,11 +30,12 @@ class LayerShape:
     fan_in: int
     grouped: bool
     products: int
+    packing: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class SlotUse:
-    """Slots of the array in a layer, by use: the fields sum to p x m x n x cycles.
+    """Slots of the array in a layer, by use: the fields sum to p x m x n x cycles, times the channels in a byte.
 
     ``useful``: products of the source model. ``pixels``: places of the last pixel group of a row without a pixel.
     ``lanes``: output lanes without a channel. ``channels``: bytes of a word without a channel. ``other_groups``: channels
@@ -70,6 +72,7 @@ class SlotUse:
         """What the lost slots were lost to, in words, the most first: parts of 4 % or more, or the greatest if there is
         none; nothing for a layer that uses 85 % or more."""
         p, m, n = array
+        m *= shape.packing
         shares = self.shares()
         if shares.get("useful", 0.0) >= 0.85:
             return []
@@ -78,7 +81,7 @@ class SlotUse:
         else:
             pixels = f"tail of p: {shape.width} columns are not a multiple of {p}"
         if shape.fan_in < m:
-            channels = f"few input channels: {shape.fan_in} for {m} bytes of a word"
+            channels = f"few input channels: {shape.fan_in} for {m} {'places' if shape.packing > 1 else 'bytes'} of a word"
         else:
             channels = f"tail of m: {shape.fan_in} input channels are not a multiple of {m}"
         texts = {
@@ -105,6 +108,7 @@ class SlotUse:
 def slot_use(shape: LayerShape, array: tuple[int, int, int], cycles: LayerCycles) -> SlotUse:
     """The slots of a layer. ``cycles``: of all its descriptors; their steps must be those of ``shape``."""
     p, m, n = array
+    m *= shape.packing
     slots = p * m * n
     waiting = {name: slots * getattr(cycles, name) for name in ("parameters", "stalls", "drain", "overhead")}
     if shape.kind != "product":
