@@ -34,6 +34,10 @@ BOARDS: dict[str, Board] = {
 """Every board by its name."""
 
 
+_SERIES = ("LFE5", "ICE40", "GW1", "GW2", "LIFCL")
+"""How the numbers of parts begin."""
+
+
 def find_board(name: str) -> Board:
     """The board called ``name``; case does not matter. Raises UserError with the names there are, closest first."""
     board = BOARDS.get(name.lower())
@@ -46,4 +50,5 @@ def find_board(name: str) -> Board:
 
 def find_destination(name: str) -> Board | Device:
     """The board or the device of a build: ``name`` as in its manifest. Raises UserError if there is neither."""
-    return BOARDS[name] if name in BOARDS else find_device(name)
+    part = name.lower() not in BOARDS and name.upper().startswith(_SERIES)
+    return find_device(name) if part else find_board(name)

@@ -20,7 +20,7 @@ class Flow:
     synthesis : str
         Yosys command, without the top module.
     synthesis_options : str
-        Its options on a board; out of context there are no pads in addition.
+        Its options for the device.
     no_pads : str
         Option of the synthesis command that leaves the pads out; empty if it adds none.
     netlist_command : str
@@ -31,6 +31,8 @@ class Flow:
         Tells nextpnr where the pins are.
     no_pins : tuple of str
         Tells nextpnr that it may choose them.
+    stand_in_pins : tuple of 3 str
+        For nextpnr that may not: pins for clock, reset and data of a component out of context; else empty.
     routed : tuple of str
         Tells nextpnr where to leave the result.
     targets_clock : bool
@@ -50,6 +52,7 @@ class Flow:
     packer: str
     pins: tuple[str, ...]
     no_pins: tuple[str, ...]
+    stand_in_pins: tuple[str, ...] = ()
     routed: tuple[str, ...]
     targets_clock: bool = False
     router: tuple[str, ...] = ()
@@ -81,11 +84,16 @@ def flow_of(destination: Board | Device) -> Flow:
     return Flow(
         synthesis="synth_gowin", synthesis_options=f"-family {chip[:4].lower()}", no_pads="-noiopads",
         netlist_command="write_json macaw.json", nextpnr="nextpnr-himbaechel-gowin", packer="gowin_pack",
-        pins=("--vopt", "cst=macaw.cst"), no_pins=(), routed=("--write", "macaw.pnr.json"), targets_clock=True,
+        pins=("--vopt", "cst=macaw.cst"), no_pins=("--vopt", "cst=macaw.cst"),
+        stand_in_pins=_GOWIN_STAND_INS[destination.part], routed=("--write", "macaw.pnr.json"), targets_clock=True,
         # The pins of the configuration flash are free for the design after configuration, as amaranth-boards has it.
         pack=("-d", chip, "--sspi_as_gpio", "--mspi_as_gpio", *_GOWIN_PINS[chip], "-o", "BITSTREAM", "macaw.pnr.json"),
         suffix="fs",
     )  # fmt: skip
 
 
+_GOWIN_STAND_INS = {
+    "GW1NR-LV9QN88PC6/I5": ("52", "18", "17"), "GW2A-LV18PG256C8/I7": ("H11", "T13", "M11"),
+    "GW2AR-LV18QN88C8/I7": ("4", "69", "70"),
+}  # fmt: skip
 _GOWIN_PINS = {"GW1N-9C": (), "GW2A-18C": ("--ready_as_gpio", "--done_as_gpio")}

@@ -17,11 +17,11 @@ __all__ = ["ORANGECRAB_25F", "ORANGECRAB_85F"]
 _UART = UARTResource(0, rx="0", tx="1", conn=("io", 0), attrs=Attrs(IO_TYPE="LVCMOS33", PULLMODE="UP"))
 
 
-class _Platform25F(OrangeCrabR0_2_25FPlatform):  # type: ignore[misc]
+class _Platform25F(OrangeCrabR0_2_25FPlatform):
     resources = [*OrangeCrabR0_2_25FPlatform.resources, _UART]
 
 
-class _Platform85F(OrangeCrabR0_2_85FPlatform):  # type: ignore[misc]
+class _Platform85F(OrangeCrabR0_2_85FPlatform):
     resources = [*OrangeCrabR0_2_85FPlatform.resources, _UART]
 
 

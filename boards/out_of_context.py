@@ -62,7 +62,12 @@ def _prepare(component: Any, folder: Path, destination: Board | Device, ports: A
     text = rtlil.convert(component, name="macaw", ports=ports, platform=Target(destination.family), emit_src=False)
     (folder / "macaw.il").write_text(text)
     flow = flow_of(destination)
-    synthesis = " ".join(word for word in (flow.synthesis, flow.synthesis_options, flow.no_pads) if word)
+    # Where nothing is placed there are no pads.
+    pads = "" if ports else flow.no_pads
+    synthesis = " ".join(word for word in (flow.synthesis, flow.synthesis_options, pads) if word)
+    if flow.stand_in_pins:
+        places = zip(("clk", "rst", "serial"), flow.stand_in_pins, strict=True)
+        (folder / "macaw.cst").write_text("".join(f'IO_LOC "{port}" {pin};\n' for port, pin in places))
     (folder / "macaw.ys").write_text(_SCRIPT.format(synthesis=synthesis, keep_copies=keep_copies(destination.family)))
     return "macaw.ys"
 

@@ -12,7 +12,7 @@ from .serial_rate import BRIDGE_BAUDS
 __all__ = ["TINYFPGA_BX"]
 
 
-class _Platform(TinyFPGABXPlatform):  # type: ignore[misc]
+class _Platform(TinyFPGABXPlatform):
     resources = [
         *TinyFPGABXPlatform.resources,
         UARTResource(0, rx="1", tx="2", conn=("gpio", 0), attrs=Attrs(IO_STANDARD="SB_LVCMOS", PULLUP=1)),

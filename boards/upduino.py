@@ -12,7 +12,7 @@ from .serial_rate import BRIDGE_BAUDS
 __all__ = ["UPDUINO_V3"]
 
 
-class _Platform(UpduinoV3Platform):  # type: ignore[misc]
+class _Platform(UpduinoV3Platform):
     """With the serial line to the FT232H, which shares its pins with the configuration flash."""
 
     resources = [

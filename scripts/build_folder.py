@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from .. import __version__
 from ..boards.accelerator import Images
 from ..boards.board import Board
-from ..boards.catalog import BOARDS, find_board
+from ..boards.catalog import BOARDS, find_destination
+from ..boards.device import Device
 from ..compiler.budget import Budget
 from ..compiler.compilation import Compilation, compile_graph
 from ..compiler.fixed_point import ROUNDINGS
@@ -45,9 +46,9 @@ MODEL_COPIES = ("model.onnx", "model.tflite")
 
 _IMAGES = ("program", "taps", "weights")
 _PRODUCTS = (
-    MANIFEST, "report.json", "report.html", "verify.json", "macaw.bit", "macaw.bin", "core.v", "board.v",
+    MANIFEST, "report.json", "report.html", "verify.json", "macaw.bit", "macaw.bin", "macaw.fs", "core.v", "board.v",
     *(f"images/{name}.hex" for name in _IMAGES),
-    *(f"implementation/macaw.{suffix}" for suffix in ("bit", "bin", "implementation.json")),
+    *(f"implementation/macaw.{suffix}" for suffix in ("bit", "bin", "fs", "implementation.json")),
 )  # fmt: skip
 """What a build makes that could be taken for its result: nothing else in the folder is ever removed."""
 
@@ -58,8 +59,12 @@ _CHOICE_LUTS = {Family.ECP5: 0.30, Family.ICE40: 0.95, Family.ICE40UP: 0.95, Fam
 twice the time. Both were limited by the ways to the weight memory's blocks."""
 
 
-def board_budget(board: Board) -> Budget:
-    """What an engine may take of a board's device."""
+_SUGGESTED = ("ulx3s-85f", "ulx3s-25f", "icebreaker")
+"""Boards to name where a network does not fit: one search each."""
+
+
+def board_budget(board: Board | Device) -> Budget:
+    """What an engine may take of a board's device, or of a device."""
     capacity = board.capacity
     luts, choice = (
         round(capacity.luts * usable[board.family]) - _LINK_LUTS[board.family]
@@ -81,11 +86,14 @@ def board_budget(board: Board) -> Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """A complete build: its folder, its manifest and the network in it, compiled again from the model's copy."""
+    """A complete build: its folder, its manifest and the network in it, compiled again from the model's copy.
+
+    ``board`` is a device where the engine is built out of context.
+    """
 
     folder: Path
     manifest: dict[str, Any]
-    board: Board
+    board: Board | Device
     compilation: Compilation
     images: Images
 
@@ -176,7 +184,7 @@ def load_build(folder: Path) -> Build:
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: build again.") from error
     try:
-        board = find_board(manifest["board"])
+        board = find_destination(manifest["board"])
         config = EngineConfig.from_dict(manifest["engine"])
         identity, version = manifest["identity"], manifest["macaw"]
         model, rounding = manifest["model_copy"], manifest["rounding"]
@@ -200,5 +208,5 @@ def load_build(folder: Path) -> Build:
 
 
 def all_budgets() -> list[Budget]:
-    """Budgets of all boards, to name those that a network would fit."""
-    return [board_budget(board) for board in BOARDS.values()]
+    """Budgets of boards of several sizes, to name those that a network would fit."""
+    return [board_budget(BOARDS[name]) for name in _SUGGESTED]

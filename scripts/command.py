@@ -11,7 +11,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from .. import __version__
-from ..boards.catalog import BOARDS
+from ..boards.catalog import BOARDS, find_board
+from ..boards.device import find_device
+from ..hw.errors import UserError
 from .bringup import run_folder
 from .console import CONSOLE, run_command, stages
 from .demo import DEFAULT_BOARD, demo
@@ -61,11 +63,21 @@ def _candidates(candidates: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def _destination(board: str | None, device: str | None) -> str:
+    """The name of the board, or the part. Raises UserError unless one is given, and there is one of that name."""
+    if (board is None) == (device is None):
+        raise UserError("Say what to build for: --board with one of `macaw boards`, or --device with a part number.")
+    return find_device(device).name if device is not None else find_board(str(board)).name
+
+
 @app.command("build")
 def _build(
     model: Annotated[Path, typer.Argument(help="Quantized model, ONNX or TensorFlow Lite.")],
-    board: Annotated[str, typer.Option(help="Board; see `macaw boards`.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for everything that is made.")],
+    board: Annotated[str | None, typer.Option(help="Board; see `macaw boards`.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Part instead of a board, as LFE5U-45F-6BG381C: the core without pins, no bitstream.")
+    ] = None,
     array: Annotated[str | None, typer.Option(help="p,m,n: pixels, bytes in a word, output lanes; chosen without.")] = None,
     depth: Annotated[int | None, typer.Option(help="Pixel groups that share a weight fetch; chosen without.")] = None,
     clock: Annotated[float | None, typer.Option(help="Clock in MHz.")] = None,
@@ -79,9 +91,10 @@ def _build(
 
     def command() -> None:
         chosen = None if array is None else parse_array(array)
+        destination = _destination(board, device)
         with stages() as progress:
             build = generate(
-                model, board, output, array=chosen, depth=depth, clock_mhz=clock, rounding=rounding, progress=progress
+                model, destination, output, array=chosen, depth=depth, clock_mhz=clock, rounding=rounding, progress=progress
             )
             implementation = synthesize_build(build, seed=seed, progress=progress) if route else None
         config, manifest = build.compilation.config, build.manifest
@@ -101,6 +114,10 @@ def _build(
                 f"placed and routed with seed {seed}: {implementation.fmax_hz / 1e6:.1f} MHz, {implementation.resources.luts:,} LUTs, "
                 f"{implementation.resources.block_rams} block RAMs, {implementation.resources.multipliers} multipliers"
             )
+            if implementation.bitstream is None:
+                CONSOLE.print(
+                    f"out of context: the core alone, without pins and bitstream; {implementation.clock_hz / 1e6:g} MHz were aimed at"
+                )
         CONSOLE.print(f"report: {output / 'report.html'}")
 
     _exit(command)

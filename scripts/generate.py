@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import __version__
 from ..boards.accelerator import Images
-from ..boards.catalog import find_board
+from ..boards.catalog import find_destination
 from ..boards.harness import Harness
 from ..compiler.compilation import Compilation, compile_graph
 from ..compiler.fixed_point import ROUNDINGS
@@ -102,10 +102,11 @@ def generate(
 ) -> Build:
     """Import and compile ``model``, write Verilog, images, manifest and report into ``folder``.
 
+    ``board_name`` is that of a board, or the number of a part for a core without pins.
     ``rounding`` is that of a TensorFlow Lite model (compiler/fixed_point.py).
     """
     started = time.monotonic()
-    board = find_board(board_name)
+    board = find_destination(board_name)
     if clock_mhz is not None and not 0 < clock_mhz < 1e6:
         raise UserError(f"--clock is a frequency in MHz, as in 100, not {clock_mhz:g}.")
     wanted_hz = None if clock_mhz is None else round(clock_mhz * 1e6)
@@ -198,7 +199,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="generate", description="Quantized model to Verilog and program images.")
     parser.add_argument("model", type=Path)
-    parser.add_argument("--board", required=True)
+    parser.add_argument("--board", required=True, help="board, or part for a core without pins")
     parser.add_argument("--array", help="p,m,n; chosen by the compiler if left out")
     parser.add_argument("--depth", type=int, help="chosen by the compiler if left out")
     parser.add_argument("--clock", type=float, help="MHz")

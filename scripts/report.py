@@ -12,7 +12,8 @@ from typing import Any
 import jinja2
 
 from ..boards.board import Board
-from ..boards.catalog import find_board
+from ..boards.catalog import BOARDS, find_destination
+from ..boards.device import Device
 from ..hw.errors import UserError
 
 __all__ = ["reproducing_command", "write_report"]
@@ -76,7 +77,9 @@ def _without_elapsed(value: Any) -> Any:
 def reproducing_command(manifest: Mapping[str, Any], folder: str) -> str:
     """The command line that makes the same build again, with everything that the compiler chose written out."""
     engine = manifest.get("engine") or {}
-    words = ["macaw", "build", str(manifest.get("model", "MODEL")), "--board", str(manifest.get("board", "BOARD"))]
+    board = str(manifest.get("board", "BOARD"))
+    where = "--device" if board not in BOARDS and isinstance(_board(board), Device) else "--board"
+    words = ["macaw", "build", str(manifest.get("model", "MODEL")), where, board]
     if all(name in engine for name in ("p", "m", "n")):
         words += ["--array", f"{engine['p']},{engine['m']},{engine['n']}"]
     if "depth" in engine:
@@ -136,9 +139,9 @@ def _duration(seconds: float) -> str:
     return f"{seconds * 1e6:.3g} µs"
 
 
-def _board(name: Any) -> Board | None:
+def _board(name: Any) -> Board | Device | None:
     try:
-        return find_board(str(name))
+        return find_destination(str(name))
     except UserError:
         return None
 
@@ -319,7 +322,7 @@ def _memories(memories: Mapping[str, Any], engine: Mapping[str, Any]) -> list[di
 
 
 def _resources(
-    figures: Mapping[str, Any], implementation: Mapping[str, Any] | None, board: Board | None
+    figures: Mapping[str, Any], implementation: Mapping[str, Any] | None, board: Board | Device | None
 ) -> list[dict[str, Any]]:
     estimate = figures.get("estimate") or {}
     measured = (implementation or {}).get("resources") or {}

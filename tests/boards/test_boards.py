@@ -40,8 +40,10 @@ def test_find_board() -> None:
 def test_find_destination() -> None:
     assert find_destination("icebreaker") is BOARDS["icebreaker"]
     assert find_destination("LFE5U-45F-6BG381C") is PARTS["LFE5U-45F-6BG381C"]
-    with pytest.raises(UserError, match="no part 'ulx4s'"):
+    with pytest.raises(UserError, match="no board 'ulx4s'"):
         find_destination("ulx4s")
+    with pytest.raises(UserError, match="no part 'LFE5U-99F'"):
+        find_destination("LFE5U-99F")
 
 
 @each_board

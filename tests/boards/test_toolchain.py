@@ -22,6 +22,7 @@ from amaranth.lib.wiring import In, Out
 from macaw.boards import executable
 from macaw.boards.board import Board
 from macaw.boards.catalog import BOARDS
+from macaw.boards.device import find_device
 from macaw.boards.executable import Tool, find_tool
 from macaw.boards.flow import flow_of
 from macaw.boards.out_of_context import implement_component, synthesize
@@ -130,6 +131,15 @@ def test_implement_component(tmp_path: Path) -> None:
     assert result.timing_met
 
 
+@pytest.mark.parametrize("part", ["LFE5U-12F-8BG256C", "iCE40HX1K-VQ100", "GW2A-LV18PG256C8/I7"])
+def test_implement_for_a_part(part: str, tmp_path: Path) -> None:
+    device = find_device(part)
+    result = implement_component(BlockRam(16, 256, 8), tmp_path, board=device, clock_hz=device.clock_hz())
+    assert result.board == part and result.bitstream is None and result.timing_met
+    assert result.resources.block_rams == 1 and result.resources.multipliers == 0
+    assert result.versions.keys() == {"yosys", flow_of(device).nextpnr} and all(result.versions.values())
+
+
 def test_product_in_logic(tmp_path: Path) -> None:
     result = implement_component(ProductBank(4, 3, "logic"), tmp_path, clock_hz=100_000_000)
     assert result.resources.luts <= 4 * 84
@@ -184,7 +194,8 @@ def test_interruption_ends_the_tool(number: signal.Signals, tmp_path: Path) -> N
     script = textwrap.dedent("""
         import sys
         from pathlib import Path
-        from macaw.boards.executable import Tool
+        from macaw.boards.device import find_device
+from macaw.boards.executable import Tool
         from macaw.boards.stage import run_stage
         code = "import os, time; open('pid.tmp', 'w').write(str(os.getpid())); os.rename('pid.tmp', 'pid'); time.sleep(60)"
         run_stage(Tool("python", Path(sys.executable), True, ""), ["-c", code], Path("."), "log")

@@ -16,7 +16,9 @@ import pytest
 
 from macaw import __version__
 from macaw.boards.catalog import BOARDS
+from macaw.boards.device import find_device
 from macaw.scripts import bringup, generate, simulate
+from macaw.scripts.build_folder import load_build
 
 
 def test_version_boards_help(macaw: Any) -> None:
@@ -28,6 +30,21 @@ def test_version_boards_help(macaw: Any) -> None:
     assert macaw("--help").code == 0
     for command in ("build", "verify", "run", "demo", "boards"):
         assert macaw(command, "--help").code == 0
+
+
+def test_build_for_a_part(macaw: Any, digits: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "build"
+    words = ("--array", "1,4,2", "--no-route", "-o", folder)
+    built = macaw("build", digits, "--device", "lfe5u-45f-6bg381c", *words)
+    assert built.code == 0, built.errors
+    manifest = json.loads((folder / "build.json").read_text())
+    assert manifest["board"] == "LFE5U-45F-6BG381C" and manifest["clock_hz"] == 75_000_000
+    report = (folder / "report.html").read_text()
+    assert "--device LFE5U-45F-6BG381C" in report and "43,848" in report
+    assert load_build(folder).board is find_device("LFE5U-45F-6BG381C")
+    macaw("build", digits, "--device", "LFE5U-45F", *words).refused(2, "no part 'LFE5U-45F'", "as in LFE5U-45F-6BG381C")
+    macaw("build", digits, "--board", "icebreaker", "--device", "LFE5U-45F-6BG381C", *words).refused(2, "--board", "or --device")
+    macaw("build", digits, *words).refused(2, "--board with one of `macaw boards`, or --device with a part number")
 
 
 def test_installed_command(tmp_path: Path) -> None:

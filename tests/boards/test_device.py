@@ -1,0 +1,85 @@
+"""Parts: their numbers, their capacities, and errors."""
+
+from __future__ import annotations
+
+import pytest
+
+from macaw.boards.catalog import BOARDS
+from macaw.boards.device import PARTS, find_device
+from macaw.boards.flow import flow_of
+from macaw.hw.config import EngineConfig
+from macaw.hw.errors import UserError
+from macaw.hw.primitives.target import Family
+
+
+@pytest.mark.parametrize(
+    ("part", "family", "capacity", "arguments"),
+    [
+        ("LFE5U-12F-6BG381C", Family.ECP5, (12000, 12000, 32, 28, 0), "--12k --package CABGA381 --speed 6"),
+        ("LFE5U-45F-8MG285I", Family.ECP5, (43848, 43848, 108, 72, 0), "--45k --package CSFBGA285 --speed 8"),
+        ("LFE5UM-25F-7BG381C", Family.ECP5, (24288, 24288, 56, 28, 0), "--um-25k --package CABGA381 --speed 7"),
+        ("LFE5UM5G-85F-8BG554C", Family.ECP5, (83640, 83640, 208, 156, 0), "--um5g-85k --package CABGA554 --speed 8"),
+        ("iCE40UP5K-SG48", Family.ICE40UP, (5280, 5280, 30, 8, 4), "--up5k --package sg48"),
+        ("iCE40HX1K-TQ144", Family.ICE40, (1280, 1280, 16, 0, 0), "--hx1k --package tq144"),
+        ("iCE40LP8K-CM81", Family.ICE40, (7680, 7680, 32, 0, 0), "--lp8k --package cm81"),
+        (
+            "GW1NR-LV9QN88PC6/I5", Family.GOWIN, (8640, 6480, 26, 40, 0),
+            "--device GW1NR-LV9QN88PC6/I5 --vopt family=GW1N-9C",
+        ),
+        (
+            "GW2AR-LV18QN88C8/I7", Family.GOWIN, (20736, 15552, 46, 96, 0),
+            "--device GW2AR-LV18QN88C8/I7 --vopt family=GW2A-18C",
+        ),
+    ],
+)  # fmt: skip
+def test_part(part: str, family: Family, capacity: tuple[int, ...], arguments: str) -> None:
+    device = find_device(part)
+    assert device is find_device(part.lower()) is PARTS[part]
+    assert (device.part, device.name, device.title, device.family) == (part, part, part, family)
+    found = device.capacity
+    assert (found.luts, found.registers, found.block_rams, found.multipliers, found.single_port_rams) == capacity
+    assert " ".join(device.nextpnr_arguments) == arguments
+
+
+def test_memory() -> None:
+    assert PARTS["iCE40UP5K-SG48"].capacity.memory_bytes == (120 + 1024) * 1024 // 8
+    assert PARTS["LFE5U-85F-6BG381C"].capacity.memory_bytes == 208 * 18 * 1024 // 8
+
+
+def test_every_part() -> None:
+    for device in PARTS.values():
+        EngineConfig(
+            p=1, m=1, n=1, multiplier_latency=device.multiplier_latency, requantizer_digit=device.requantizer_digit,
+            weight_memory=device.weight_memory,
+        )  # fmt: skip
+        assert flow_of(device).suffix == {"ecp5": "bit", "gowin": "fs"}.get(device.family.value, "bin")
+        clock_hz = device.clock_hz()
+        assert clock_hz == device.default_clock_hz and device.divisor(clock_hz) == round(clock_hz / device.baud(clock_hz))
+
+
+def test_boards_and_parts_agree() -> None:
+    """Clocks that a board reaches are those that out-of-context builds aim at, or faster parts."""
+    for board in BOARDS.values():
+        assert board.device is PARTS[board.part]
+        assert board.default_clock_hz <= board.device.default_clock_hz
+
+
+def test_clock() -> None:
+    device = PARTS["iCE40HX8K-CT256"]
+    assert device.clock_hz(50_000_000) == 50_000_000
+    with pytest.raises(UserError, match="from 1 to 400 MHz, not 500 MHz; choose another --clock"):
+        device.clock_hz(500_000_000)
+
+
+@pytest.mark.parametrize(
+    ("part", "sentence"),
+    [
+        ("LFE5U-45F-6BG381X", r"no part 'LFE5U-45F-6BG381X' .* Did you mean 'LFE5U-45F-6BG381[CI]'\?"),
+        ("LFE5UM5G-45F-6BG381C", "no part"),
+        ("LFE5U-45F", "Known are LFE5U-12F, .* as in LFE5U-45F-6BG381C; iCE40 .* iCE40HX8K-CT256, .* and GW1NR-LV9QN88PC6/I5"),
+        ("xc7a35t", "no part 'xc7a35t' that the open tools place and route. Known are"),
+    ],
+)
+def test_unknown_part(part: str, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        find_device(part)
