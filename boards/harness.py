@@ -9,8 +9,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ..hw.bus.byte_register import ByteRegister
+from ..hw.bus.core_port import REQUEST, RESPONSE
 from ..hw.bus.frame_bridge import FrameBridge
+from ..hw.bus.stream_register import StreamRegister
 from ..hw.bus.uart import UartReceiver, UartTransmitter
 from ..hw.config import EngineConfig
 from ..hw.engine import Engine
@@ -73,10 +74,16 @@ class Harness(wiring.Component):
         engine: Any = Engine(self.config, clock_hz=self.clock_hz) if self.engine is None else self.engine
         m.submodules.engine = engine
         wiring.connect(m, receiver.o, bridge.i)
-        m.submodules.answers = answers = ByteRegister()
+        m.submodules.answers = answers = StreamRegister(8)
         wiring.connect(m, bridge.o, answers.i)
         wiring.connect(m, answers.o, transmitter.i)
-        wiring.connect(m, bridge.core, engine.port)
+        # The bridge need not lie near the engine.
+        m.submodules.requests = requests = StreamRegister(REQUEST)
+        m.submodules.responses = responses = StreamRegister(RESPONSE)
+        wiring.connect(m, bridge.core.request, requests.i)
+        wiring.connect(m, requests.o, engine.port.request)
+        wiring.connect(m, engine.port.response, responses.i)
+        wiring.connect(m, responses.o, bridge.core.response)
         blink = Signal(ceil_log2(self.clock_hz))
         lost = Signal()
         m.d.sync += blink.eq(blink + 1)

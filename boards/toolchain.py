@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class Implementation:
     ----------
     board : str
     seed : int
+    missed : mapping of int to int
+        Seeds that were tried before and missed the clock, with the frequency in Hz that each achieved.
     clock_hz : int
         The clock that was asked for.
     fmax_hz : int
@@ -59,6 +61,7 @@ class Implementation:
     versions: dict[str, str]
     seconds: dict[str, float]
     bitstream: Path | None
+    missed: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def timing_met(self) -> bool:
@@ -72,6 +75,7 @@ class Implementation:
             "seed": self.seed,
             "clock_hz": self.clock_hz,
             "fmax_hz": self.fmax_hz,
+            "missed": {str(seed): fmax_hz for seed, fmax_hz in self.missed.items()},
             "netlist": self.netlist.to_dict(),
             "resources": self.resources.to_dict(),
             "versions": self.versions,
@@ -81,13 +85,17 @@ class Implementation:
 
 
 class TimingMissed(CheckFailed):
-    """The design is too slow for its clock; ``implementation`` has the figures, without a bitstream."""
+    """The design is too slow for its clock; ``implementation`` has the best seed's figures, without a bitstream."""
 
     def __init__(self, implementation: Implementation) -> None:
         self.implementation = implementation
+        tried = len(implementation.missed)
+        best = f"achieved with seed {implementation.seed}" + (f", the best of {tried}" if tried > 1 else "")
+        # Another clock is another netlist, which is placed anew: some room for that.
+        clock = max(1, int(implementation.fmax_hz * 0.95e-6))
         super().__init__(
             f"Timing missed: {implementation.clock_hz / 1e6:.4g} MHz wanted, {implementation.fmax_hz / 1e6:.4g} MHz "
-            f"achieved with seed {implementation.seed}; choose a lower --clock or another --seed."
+            f"{best}; choose a lower --clock, as --clock {clock}, another --seed, or a smaller --array."
         )
 
 
@@ -218,10 +226,20 @@ def _explain_overuse(log: Path, board: Board | Device, error: CheckFailed) -> No
         ) from error
 
 
+def _later_try(progress: Progress, seed: int, missed: Mapping[int, int]) -> Progress:
+    """Stages of another seed: they stand beside those before."""
+    last = list(missed)[-1]
+
+    def report(stage: str, fraction: float, text: str) -> None:
+        progress(f"{stage}, seed {seed}", fraction, f"{text}; seed {last} reached {missed[last] / 1e6:.1f} MHz")
+
+    return report
+
+
 def implement(
-    top: Any, board: Board, directory: Path, *, seed: int = 1, clock_hz: int, progress: Progress = silent
+    top: Any, board: Board, directory: Path, *, seeds: Sequence[int] = (1,), clock_hz: int, progress: Progress = silent
 ) -> Implementation:
-    """Synthesize, place, route and pack a board's top level.
+    """Synthesize, place, route and pack a board's top level, with the first of the seeds that meets the clock.
 
     Parameters
     ----------
@@ -231,8 +249,8 @@ def implement(
     directory : Path
         Receives all files; made if missing. ``macaw.bit`` (ECP5), ``macaw.bin`` (iCE40) or ``macaw.fs`` (Gowin) appears
         last and complete, or not at all; one from before is removed first.
-    seed : int
-        Of the placement. The same design, seed and tools give the same bitstream.
+    seeds : sequence of int
+        Of the placement, tried in this order. The same design, seed and tools give the same bitstream.
     clock_hz : int
         The clock that domain ``sync`` must reach.
     progress : Progress
@@ -243,7 +261,7 @@ def implement(
     CheckFailed
         The design does not fit (with resource and numbers), or a tool failed (with the last lines of its log).
     TimingMissed
-        Placed and routed, but too slow.
+        Placed and routed with each seed, but too slow.
     UserError
         A tool is missing.
     """
@@ -264,17 +282,29 @@ def implement(
     seconds = {}
     netlist, seconds["synthesis"] = run_synthesis(folder, f"{_NAME}.ys", board.family, progress)
     arguments = [*flow.pins, *flow.routed, *(["--freq", f"{clock_hz / 1e6:g}"] if flow.targets_clock else [])]
-    fmax_hz, resources, seconds["place and route"] = place_and_route(
-        folder, board, arguments, seed=seed, clock_hz=clock_hz, netlist=netlist, progress=progress
-    )
+    missed: dict[int, int] = {}
+    tries: dict[int, dict[str, Any]] = {}
+    seconds["place and route"] = 0.0
+    for seed in seeds:
+        begun = _later_try(progress, seed, missed) if missed else progress
+        fmax_hz, resources, duration = place_and_route(
+            folder, board, arguments, seed=seed, clock_hz=clock_hz, netlist=netlist, progress=begun
+        )
+        seconds["place and route"] += duration
+        tries[seed] = {"seed": seed, "fmax_hz": fmax_hz, "resources": resources}
+        if fmax_hz >= clock_hz:
+            break
+        missed[seed] = fmax_hz
     packer = find_tool(flow.packer)
     versions = {name: find_tool(name).version for name in ("yosys", flow.nextpnr)}
     figures: dict[str, Any] = {
-        "board": board.name, "seed": seed, "clock_hz": clock_hz, "fmax_hz": fmax_hz, "netlist": netlist,
-        "resources": resources, "versions": versions, "seconds": seconds,
+        "board": board.name, "clock_hz": clock_hz, "netlist": netlist, "versions": versions, "seconds": seconds,
+        "missed": missed,
     }  # fmt: skip
     if fmax_hz < clock_hz:
-        raise TimingMissed(Implementation(**figures, bitstream=None))
+        best = max(missed, key=lambda tried: missed[tried])
+        raise TimingMissed(Implementation(**figures, **tries[best], bitstream=None))
+    figures |= tries[seed]
     progress("bitstream", 0.0, "packing")
     names = [partial.name if name == "BITSTREAM" else name for name in flow.pack]
     try:

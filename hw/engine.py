@@ -52,7 +52,7 @@ class Engine(wiring.Component):
     error : Out(1)
         The last run ended with an error.
 
-    **Reset.** Stops at once; memories keep their contents.
+    **Reset.** Hold it for at least two cycles. Stops at once; memories keep their contents.
     """
 
     port: Any
@@ -141,7 +141,9 @@ class Engine(wiring.Component):
 
         m.submodules.features = features = FeatureBuffer(config)
         m.submodules.selector = selector = WindowSelector(config)
-        with m.If(sequencer.busy):
+        host_reads = Signal(reset_less=True)
+        m.d.sync += host_reads.eq(~sequencer.busy)
+        with m.If(~host_reads):
             m.d.comb += [features.address.eq(address), features.bank.eq(bank)]
         with m.Else():
             m.d.comb += [features.address.eq(host.feature_address), features.bank.eq(host.feature_bank)]
@@ -205,12 +207,22 @@ class Engine(wiring.Component):
 
         m.submodules.write = write = WriteAddress(config)
         m.submodules.packer = packer = WordPacker(config)
+        # An event's last register chooses between the two ways.
+        write_valid = Signal(reset_less=True)
+        write_row_end = Signal(reset_less=True)
+        write_map_end = Signal(reset_less=True)
+        moment = timing.outputs - 1
+        m.d.sync += [
+            write_valid.eq(event_valid[moment]),
+            write_row_end.eq(row_end[moment]),
+            write_map_end.eq(map_end[moment]),
+        ]
         m.d.comb += [
             write.layer.eq(layer),
             write.go.eq(sequencer.go),
-            write.valid.eq(event_valid[timing.outputs]),
-            write.row_end.eq(row_end[timing.outputs]),
-            write.map_end.eq(map_end[timing.outputs]),
+            write.valid.eq(write_valid),
+            write.row_end.eq(write_row_end),
+            write.map_end.eq(write_map_end),
             Cat(*packer.lanes).eq(Cat(*output.outputs)),
             packer.format.eq(layer.output_format),
             packer.last_lane.eq(write.last_lane),
@@ -230,14 +242,28 @@ class Engine(wiring.Component):
                 pool.last.eq(last[timing.window]),
                 pool.pixel.eq(pixel[timing.pool_select]),
             ]
+            moment = timing.pool_word - 1
             with m.If(pooling):
-                m.d.comb += [
-                    write.valid.eq(event_valid[timing.pool_word]),
-                    write.row_end.eq(row_end[timing.pool_word]),
-                    write.map_end.eq(map_end[timing.pool_word]),
-                    word.eq(pool.word),
-                    mask.eq(~0),
+                m.d.sync += [
+                    write_valid.eq(event_valid[moment]),
+                    write_row_end.eq(row_end[moment]),
+                    write_map_end.eq(map_end[moment]),
                 ]
+                m.d.comb += [word.eq(pool.word), mask.eq(~0)]
+
+        # A finished word.
+        ready = Signal(reset_less=True)
+        ready_address = Signal(config.feature_bits, reset_less=True)
+        ready_bank = Signal(range(config.p), reset_less=True)
+        ready_word = Signal(config.word_width, reset_less=True)
+        ready_mask = Signal(config.m, reset_less=True)
+        m.d.sync += [
+            ready.eq(write.enable),
+            ready_address.eq(write.address),
+            ready_bank.eq(write.bank),
+            ready_word.eq(word),
+            ready_mask.eq(mask),
+        ]
 
         # The feature buffer's write port: the engine first, the host in its gaps.
         write_address = Signal(config.feature_bits, reset_less=True)
@@ -247,13 +273,13 @@ class Engine(wiring.Component):
         host_word = host.write_data.replicate(config.feature_segments)[: config.word_width]
         host_mask = Cat(enable.replicate(4) for enable in host.feature_write)[: config.m]
         m.d.sync += [
-            write_address.eq(Mux(write.enable, write.address, host.feature_address)),
-            write_bank.eq(Mux(write.enable, write.bank, host.feature_bank)),
-            write_word.eq(Mux(write.enable, word, host_word)),
-            write_mask.eq(Mux(write.enable, mask, host_mask)),
+            write_address.eq(Mux(ready, ready_address, host.feature_address)),
+            write_bank.eq(Mux(ready, ready_bank, host.feature_bank)),
+            write_word.eq(Mux(ready, ready_word, host_word)),
+            write_mask.eq(Mux(ready, ready_mask, host_mask)),
         ]
         m.d.comb += [
-            host.feature_free.eq(~write.enable),
+            host.feature_free.eq(~ready),
             features.write_address.eq(write_address),
             features.write_bank.eq(write_bank),
             features.write_data.eq(write_word),
@@ -290,7 +316,7 @@ class Engine(wiring.Component):
         control = Signal(3)
         m.d.sync += control.eq(Mux(host.register_write & (host.register == Register.CONTROL.value), host.write_data, 0))
         m.d.comb += [
-            sequencer.start.eq(control[0] & ~sequencer.busy),
+            sequencer.start.eq(control[0]),
             sequencer.resume.eq(control[1] & ~control[0]),
             sequencer.stop.eq(control[2]),
         ]
@@ -302,7 +328,7 @@ class Engine(wiring.Component):
         counting = Signal()
         stalled = Signal()
         m.d.sync += [counting.eq(sequencer.busy), stalled.eq(steps.stalled)]
-        with m.If(sequencer.start):
+        with m.If(sequencer.start & ~sequencer.busy):
             m.d.sync += [cycles.eq(0), stalls.eq(0)]
         with m.Else():
             m.d.sync += [cycles.eq(cycles + counting), stalls.eq(stalls + stalled)]

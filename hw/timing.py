@@ -91,7 +91,7 @@ class PipelineTiming:
     @property
     def flush(self) -> int:
         """From the last event until all writes are done: the sequencer waits so long before the next layer."""
-        return self.outputs + self.config.write_steps + 1
+        return self.outputs + self.config.write_steps + 2
 
     @property
     def group_interval(self) -> int:

@@ -19,7 +19,7 @@ from .console import CONSOLE, run_command, stages
 from .demo import DEFAULT_BOARD, demo
 from .generate import generate, parse_array
 from .simulate import verify_folder
-from .synthesize import synthesize_build
+from .synthesize import outcome, synthesize_build
 
 __all__ = ["main"]
 
@@ -84,7 +84,9 @@ def _build(
     rounding: Annotated[
         str | None, typer.Option(help="Of a TensorFlow Lite model: tflm (twice, as TensorFlow Lite Micro) or single.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the placement.")] = 1,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**31 - 1, help="Seed of the placement; up to three are tried without.")
+    ] = None,
     route: Annotated[bool, typer.Option("--route/--no-route", help="Stop after Verilog with --no-route.")] = True,
 ) -> None:
     """Model to Verilog, images, bitstream and report."""
@@ -110,10 +112,7 @@ def _build(
                 f"step{'s' if item['steps'] > 1 else ''}: {item['reason']}"
             )
         if implementation is not None:
-            CONSOLE.print(
-                f"placed and routed with seed {seed}: {implementation.fmax_hz / 1e6:.1f} MHz, {implementation.resources.luts:,} LUTs, "
-                f"{implementation.resources.block_rams} block RAMs, {implementation.resources.multipliers} multipliers"
-            )
+            CONSOLE.print(outcome(implementation))
             if implementation.bitstream is None:
                 CONSOLE.print(
                     f"out of context: the core alone, without pins and bitstream; {implementation.clock_hz / 1e6:g} MHz were aimed at"

@@ -37,7 +37,7 @@ def demo(folder: Path, board: str, *, route: bool = True) -> None:
     CONSOLE.print("A network that reads handwritten digits, from ONNX to a board.")
     with stages() as progress:
         build = generate(model, board, folder, progress=progress)
-        with Background(lambda report: synthesize_build(build, seed=1, progress=report) if route else None, progress) as job:
+        with Background(lambda report: synthesize_build(build, progress=report) if route else None, progress) as job:
             result = verify_build(build, inputs, progress=progress)
             run = run_build(build, None, inputs.first(_RUN_INPUTS), progress=progress)
             implementation = job.result()

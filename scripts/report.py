@@ -404,6 +404,14 @@ def _candidates(candidates: Sequence[Mapping[str, Any]], engine: Mapping[str, An
     ]
 
 
+def _seed(implementation: Mapping[str, Any] | None) -> str:
+    if not implementation:
+        return "not placed and routed"
+    missed = (implementation.get("missed") or {}).items()
+    before = ", ".join(f"{_mhz(fmax_hz)} with seed {seed}" for seed, fmax_hz in missed)
+    return str(implementation["seed"]) + (f" (missed before: {before})" if before else "")
+
+
 def _facts(figures: Mapping[str, Any], implementation: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     engine = figures.get("engine") or {}
     facts = [
@@ -411,7 +419,7 @@ def _facts(figures: Mapping[str, Any], implementation: Mapping[str, Any] | None)
         ("engine identity", str(figures.get("identity", NOT_MEASURED))),
         ("clock", _mhz(figures.get("clock_hz"))),
         ("serial link", f"{figures['baud']:,} baud" if figures.get("baud") else NOT_MEASURED),
-        ("seed", str(implementation["seed"]) if implementation else "not placed and routed"),
+        ("seed", _seed(implementation)),
     ]
     if "accumulator_width" in engine:
         facts.append(("accumulator", f"{engine['accumulator_width']} bits"))

@@ -47,7 +47,7 @@ class FrameBridge(wiring.Component):
     core : Out(CorePort)
         The core.
 
-    **Timing**: one byte a cycle in both directions at best; one access takes 3 cycles and the wait for the core. The
+    **Timing**: one byte a cycle in both directions at best; one access takes 5 cycles and the wait for the core. The
     request is executed after its last byte, and the answer begins after the last access.
 
     **Reset**: the parser looks for a frame, an answer on its way is cut off, the last WRITE is forgotten.
@@ -92,8 +92,14 @@ class FrameBridge(wiring.Component):
         index = Signal(range(MAXIMUM_COUNT + 1))  # words of the payload received, accessed or sent
         word = Signal(32)  # on its way into the payload memory
         byte = Signal(3)  # of the header; the lower bits count the bytes of a word
-        finished = Signal()
-        m.d.comb += finished.eq(index == count)
+        # Comparisons, one cycle late.
+        finished = Signal(reset_less=True)
+        matching = Signal(reset_less=True)
+        unknown = Signal(reset_less=True)
+        bad_count = Signal(reset_less=True)
+        repeated = Signal(reset_less=True)
+        beyond = Signal(reset_less=True)
+        m.d.sync += finished.eq(index == count)
 
         # What the answer says; after an execution kept for the same WRITE coming again.
         refusal = Signal(8)
@@ -101,6 +107,16 @@ class FrameBridge(wiring.Component):
         done = Signal(range(self.payload_words + 1))
         last_valid = Signal()
         last_sequence, last_checksum = Signal(8), Signal(32)
+
+        m.d.sync += [
+            matching.eq(checksum.match),
+            unknown.eq((operation == 0) | (operation > Operation.PING)),
+            bad_count.eq((count > self.payload_words) | ((count == 0) & (operation != Operation.PING))),
+            repeated.eq(
+                last_valid & (operation == Operation.WRITE) & (sequence == last_sequence) & (word == last_checksum)
+            ),
+            beyond.eq(outside != 0),
+        ]
 
         buffer_index = index[: bits_for(self.payload_words - 1)]
         m.d.comb += [
@@ -128,9 +144,18 @@ class FrameBridge(wiring.Component):
         with m.If(taken):
             m.d.sync += word.eq(Cat(word[8:], queue.o.payload))
 
+        # Registers in front of the checksum, which includes a byte two cycles after it is fed.
+        feed = stream.Signature(8).create()
+        clear = Signal()
+        m.d.sync += [
+            checksum.i.valid.eq(feed.valid),
+            checksum.i.payload.eq(feed.payload),
+            checksum.clear.eq(clear),
+        ]
+
         sending = Signal()  # the checksum follows the answer, not the request
         m.d.comb += [
-            checksum.i.payload.eq(Mux(sending, self.o.payload, queue.o.payload)),
+            feed.payload.eq(Mux(sending, self.o.payload, queue.o.payload)),
             self.o.payload.eq(0),
         ]
 
@@ -141,7 +166,7 @@ class FrameBridge(wiring.Component):
 
         def send(value: object, following: str) -> None:
             """One byte of the answer inside the checksum."""
-            m.d.comb += [sending.eq(1), self.o.valid.eq(1), self.o.payload.eq(value), checksum.i.valid.eq(self.o.ready)]
+            m.d.comb += [sending.eq(1), self.o.valid.eq(1), self.o.payload.eq(value), feed.valid.eq(self.o.ready)]
             with m.If(self.o.ready):
                 m.next = following
 
@@ -149,12 +174,12 @@ class FrameBridge(wiring.Component):
             with m.State("hunt"):
                 m.d.comb += queue.o.ready.eq(1)
                 m.d.sync += byte.eq(0)
-                with m.If(taken & (queue.o.payload == REQUEST_MAGIC[0])):
+                with m.If(queue.o.valid & (queue.o.payload == REQUEST_MAGIC[0])):
                     m.next = "magic"
 
             with m.State("magic"):
-                m.d.comb += [queue.o.ready.eq(1), receiving.eq(1), checksum.clear.eq(1)]
-                with m.If(taken):
+                m.d.comb += [queue.o.ready.eq(1), receiving.eq(1), clear.eq(1)]
+                with m.If(queue.o.valid):
                     with m.If(queue.o.payload == REQUEST_MAGIC[1]):
                         m.next = "header"
                     with m.Elif(queue.o.payload != REQUEST_MAGIC[0]):
@@ -163,14 +188,18 @@ class FrameBridge(wiring.Component):
                     m.next = "hunt"
 
             with m.State("header"):
-                m.d.comb += [queue.o.ready.eq(1), receiving.eq(1), checksum.i.valid.eq(taken)]
+                m.d.comb += [queue.o.ready.eq(1), receiving.eq(1), feed.valid.eq(queue.o.valid)]
                 m.d.sync += index.eq(0)
-                with m.If(taken):
+                with m.If(queue.o.valid):
                     m.d.sync += [header.eq(Cat(header[8:], queue.o.payload)), byte.eq(byte + 1)]
                     with m.If(byte == 7):
-                        m.next = "sort"
+                        m.next = "settle"
                 with m.Elif(expired):
                     m.next = "hunt"
+
+            with m.State("settle"):
+                m.d.comb += receiving.eq(1)
+                m.next = "sort"
 
             with m.State("sort"):
                 m.d.comb += receiving.eq(1)
@@ -179,8 +208,8 @@ class FrameBridge(wiring.Component):
                     m.next = "request payload"
 
             with m.State("request payload"):
-                m.d.comb += [queue.o.ready.eq(1), receiving.eq(1), checksum.i.valid.eq(taken)]
-                with m.If(taken):
+                m.d.comb += [queue.o.ready.eq(1), receiving.eq(1), feed.valid.eq(queue.o.valid)]
+                with m.If(queue.o.valid):
                     m.d.sync += byte.eq(byte + 1)
                     with m.If(byte[:2] == 3):
                         m.next = "keep"
@@ -191,28 +220,33 @@ class FrameBridge(wiring.Component):
                 # Words beyond the buffer have nowhere to go.
                 m.d.comb += [receiving.eq(1), payload.write_enable.eq(index < self.payload_words)]
                 m.d.sync += index.eq(index + 1)
-                m.next = "sort"
+                m.next = "settle"
 
             with m.State("request checksum"):
-                m.d.comb += [queue.o.ready.eq(1), receiving.eq(1), checksum.i.valid.eq(taken)]
-                with m.If(taken):
+                m.d.comb += [queue.o.ready.eq(1), receiving.eq(1), feed.valid.eq(queue.o.valid)]
+                with m.If(queue.o.valid):
                     m.d.sync += byte.eq(byte + 1)
                     with m.If(byte[:2] == 3):
-                        m.next = "judge"
+                        m.next = "check"
                 with m.Elif(expired):
                     m.next = "hunt"
+
+            with m.State("check"):
+                m.next = "compare"
+
+            with m.State("compare"):
+                m.next = "judge"
 
             with m.State("judge"):
                 m.d.sync += [refusal.eq(0), index.eq(0)]
                 m.next = "answer magic 0"
-                with m.If(~checksum.match):
+                with m.If(~matching):
                     m.d.sync += refusal.eq(FrameStatus.BAD_CHECKSUM)
-                with m.Elif((operation == 0) | (operation > Operation.PING)):
+                with m.Elif(unknown):
                     m.d.sync += refusal.eq(FrameStatus.UNKNOWN_OPERATION)
-                with m.Elif((count > self.payload_words) | ((count == 0) & (operation != Operation.PING))):
+                with m.Elif(bad_count):
                     m.d.sync += refusal.eq(FrameStatus.BAD_COUNT)
-                with m.Elif(last_valid & (operation == Operation.WRITE) & (sequence == last_sequence)
-                            & (word == last_checksum)):  # fmt: skip
+                with m.Elif(repeated):
                     pass
                 with m.Else():
                     m.d.sync += [
@@ -223,12 +257,15 @@ class FrameBridge(wiring.Component):
                         done.eq(count),
                     ]
                     with m.If(operation != Operation.PING):
-                        m.next = "access"
-                        with m.If(outside != 0):
+                        m.next = "settle access"
+                        with m.If(beyond):
                             m.d.sync += [status.eq(Status.ADDRESS), done.eq(0)]
                             m.next = "answer magic 0"
 
             # Execution
+            with m.State("settle access"):
+                m.next = "access"
+
             with m.State("access"):
                 m.d.comb += payload.read_enable.eq(1)
                 m.next = "fetch"
@@ -255,17 +292,17 @@ class FrameBridge(wiring.Component):
             with m.State("store"):
                 m.d.comb += payload.write_enable.eq(operation == Operation.READ)
                 m.d.sync += [index.eq(index + 1), core_address.eq(core_address + 1)]
-                m.next = "access"
+                m.next = "settle access"
 
             # Answer
             with m.State("answer magic 0"):
                 m.d.sync += [byte.eq(0), index.eq(0)]
-                m.d.comb += [checksum.clear.eq(1), self.o.valid.eq(1), self.o.payload.eq(ANSWER_MAGIC[0])]
+                m.d.comb += [clear.eq(1), self.o.valid.eq(1), self.o.payload.eq(ANSWER_MAGIC[0])]
                 with m.If(self.o.ready):
                     m.next = "answer magic 1"
 
             with m.State("answer magic 1"):
-                m.d.comb += [checksum.clear.eq(1), self.o.valid.eq(1), self.o.payload.eq(ANSWER_MAGIC[1])]
+                m.d.comb += [clear.eq(1), self.o.valid.eq(1), self.o.payload.eq(ANSWER_MAGIC[1])]
                 with m.If(self.o.ready):
                     m.next = "answer status"
 
@@ -296,7 +333,7 @@ class FrameBridge(wiring.Component):
                     sending.eq(1),
                     self.o.valid.eq(1),
                     self.o.payload.eq(payload.read_data.word_select(byte[:2], 8)),
-                    checksum.i.valid.eq(self.o.ready),
+                    feed.valid.eq(self.o.ready),
                 ]
                 with m.If(self.o.ready):
                     m.d.sync += byte.eq(byte + 1)
@@ -309,11 +346,15 @@ class FrameBridge(wiring.Component):
                     sending.eq(1),
                     self.o.valid.eq(1),
                     self.o.payload.eq(checksum.crc[:8]),
-                    checksum.i.payload.eq(~checksum.crc[:8]),
-                    checksum.i.valid.eq(self.o.ready),
+                    feed.payload.eq(~checksum.crc[:8]),
+                    feed.valid.eq(self.o.ready),
                 ]
                 with m.If(self.o.ready):
                     m.d.sync += byte.eq(byte + 1)
+                    m.next = "answer shift"
                     with m.If(byte[:2] == 3):
                         m.next = "hunt"
+
+            with m.State("answer shift"):
+                m.next = "answer checksum"
         return m

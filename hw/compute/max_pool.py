@@ -15,14 +15,15 @@ from ..formats import FORMATS
 __all__ = ["MaxPoolArray"]
 
 
-def _maxima(old: Signal, new: Signal, width: int) -> Value:
-    """The larger of two values at each place of ``width`` bits: two's complement, but for single bits."""
+def _maxima(old: Signal, new: Signal, width: int, *, signed: bool = True) -> Value:
+    """The larger of two values at each place of ``width`` bits; single bits are without a sign."""
     if width == 1:
         return old | new
     parts = []
     for k in range(len(old) // width):
         one, other = old.word_select(k, width), new.word_select(k, width)
-        parts.append(Mux(one.as_signed() > other.as_signed(), one, other))
+        larger = one.as_signed() > other.as_signed() if signed else one > other
+        parts.append(Mux(larger, one, other))
     return Cat(parts)
 
 
@@ -76,35 +77,39 @@ class MaxPoolArray(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
-        lowest = int.from_bytes(b"\x80" * config.m)
+        # With bytes alone, they are in offset binary inside: comparisons without signs, and the lowest value is 0.
+        plain = config.output_formats == ("int8",)
+        sign = int.from_bytes(b"\x80" * config.m) if plain else 0
         held = [Signal(config.word_width, name=f"held_{i}", reset_less=True) for i in range(config.p)]
-        valid = copies(m, self.valid & ~self.last, config.p, "valid", reset_less=False)
-        last = copies(m, self.valid & self.last, config.p, "last", reset_less=False)
+        valid = copies(m, self.valid, config.p, "valid")
+        last = copies(m, self.valid & self.last, config.p, "last", reset_less=False, init=1)
         for i in range(config.p):
             arrived = Signal(config.word_width, name=f"arrived_{i}", reset_less=True)
-            m.d.sync += arrived.eq(self.windows[i])
-            running = Signal(config.word_width, name=f"running_{i}", init=lowest)
+            m.d.sync += arrived.eq(self.windows[i] ^ sign)
+            running = Signal(config.word_width, name=f"running_{i}", reset_less=True)
             larger = Signal(config.word_width, name=f"larger_{i}")
-            if config.output_formats == ("int8",):
-                m.d.comb += larger.eq(_maxima(running, arrived, 8))
+            if plain:
+                m.d.comb += larger.eq(_maxima(running, arrived, 8, signed=False))
             else:
                 # The lowest value of one format is none of another: a flag begins the maximum.
-                begun = Signal(name=f"begun_{i}")
+                begun = Signal(name=f"begun_{i}", reset_less=True)
+                with m.If(valid[i]):
+                    m.d.sync += begun.eq(1)
                 with m.If(last[i]):
                     m.d.sync += begun.eq(0)
-                with m.Elif(valid[i]):
-                    m.d.sync += begun.eq(1)
                 with m.Switch(self.format):
                     for number, name in enumerate(config.output_formats):
                         with m.Case(number):
                             maxima = _maxima(running, arrived, FORMATS[name].width)
                             m.d.comb += larger.eq(Mux(begun, maxima, arrived))
-            with m.If(last[i]):
-                m.d.sync += [held[i].eq(larger), running.eq(lowest)]
-            with m.Elif(valid[i]):
+            with m.If(valid[i]):
                 m.d.sync += running.eq(larger)
+            with m.If(last[i]):
+                m.d.sync += [held[i].eq(larger), running.eq(0)]
+        word = Signal(config.word_width, reset_less=True)
         with m.Switch(self.pixel):
             for i in range(config.p):
                 with m.Case(i):
-                    m.d.sync += self.word.eq(held[i])
+                    m.d.sync += word.eq(held[i] ^ sign)
+        m.d.comb += self.word.eq(word)
         return m

@@ -88,9 +88,10 @@ class DrainGenerator(wiring.Component):
 
         active = Signal()
         wait = Signal(range(max(self.group_interval, 2)))
-        # Flags of the present state, computed with the state: `ready` must not start with comparisons.
+        # Flags of the present state, computed with the state: the step generator has much to do behind `ready`.
         wait_zero = Signal(init=1)
         wait_short = Signal(init=1)  # at most 1
+        ready = Signal(init=1)
 
         # The pixel that leaves next.
         place = data.StructLayout(
@@ -111,9 +112,11 @@ class DrainGenerator(wiring.Component):
         first = Signal(place)
         map_last = here.row_last & here.rows_last
 
-        def flags(of: Any) -> list[Any]:
+        tail_alone = Signal(reset_less=True)  # the last group of a row has one pixel
+        m.d.sync += tail_alone.eq(layer.tail_last == 0)
+
+        def flags(of: Any, pixel_last: Any) -> list[Any]:
             """The flags of a place from its numbers and its ``row_last``, ``rows_last``."""
-            pixel_last = of.pixel == Mux(of.row_last, layer.tail_last, config.p - 1)
             map_end = pixel_last & of.row_last & of.rows_last
             tile_last = pixel_last & (pooling | (of.slot == config.depth - 1) | (of.row_last & of.rows_last))
             quick = Mux(map_end, self.group_interval == 1, config.pixel_interval == 1)
@@ -124,7 +127,7 @@ class DrainGenerator(wiring.Component):
             first.rows_left.eq(layer.rows_last),
             first.row_last.eq(layer.row_groups_last == 0),
             first.rows_last.eq(layer.rows_last == 0),
-            *flags(first),
+            *flags(first, Mux(first.row_last, layer.tail_last == 0, config.p == 1)),
             after.pixel.eq(Mux(here.pixel_last, 0, here.pixel + 1)),
             after.slot.eq(Mux(here.tile_last, 0, here.slot + here.pixel_last)),
             after.groups_left.eq(
@@ -139,7 +142,14 @@ class DrainGenerator(wiring.Component):
             ),
             after.rows_left.eq(here.rows_left),
             after.rows_last.eq(here.rows_last),
-            *flags(after),
+            *flags(
+                after,
+                Mux(
+                    here.pixel_last,
+                    Mux(after.row_last, tail_alone, config.p == 1),
+                    here.pixel + 1 == Mux(here.row_last, layer.tail_last, config.p - 1),
+                ),
+            ),
         ]
         with m.If(here.pixel_last & here.row_last):
             m.d.comb += [
@@ -157,14 +167,30 @@ class DrainGenerator(wiring.Component):
             self.event.pixel.eq(here.pixel),
             self.event.row_end.eq(here.pixel_last & here.row_last),
             self.event.map_end.eq(here.pixel_last & map_last),
-            self.ready.eq(Mux(active, wait_zero & here.ending, wait_short)),
+            self.ready.eq(ready),
             self.idle.eq(~active),
         ]
 
+        next_zero = Signal()
+        next_short = Signal()
+        next_ending = Signal()
         with m.If(emit):
-            m.d.sync += [here.eq(after), wait.eq(pause), wait_zero.eq(pause == 0), wait_short.eq(pause <= 1)]
-        with m.Elif(~wait_zero):
-            m.d.sync += [wait.eq(wait - 1), wait_zero.eq(wait == 1), wait_short.eq(wait <= 2)]
+            m.d.sync += [here.eq(after), wait.eq(pause)]
+            m.d.comb += [next_zero.eq(pause == 0), next_short.eq(pause <= 1), next_ending.eq(after.ending)]
+        with m.Else():
+            m.d.sync += wait.eq(Mux(wait_zero, wait, wait - 1))
+            m.d.comb += [
+                next_zero.eq(wait_zero | (wait == 1)),
+                next_short.eq(wait_short | (wait <= 2)),
+                next_ending.eq(here.ending),
+            ]
+        # Where a tile is under way the next one may follow its last event at once; else it comes one cycle later.
+        stays = active & ~(emit & here.tile_last)
+        m.d.sync += [
+            wait_zero.eq(next_zero),
+            wait_short.eq(next_short),
+            ready.eq(Mux(self.start | stays, next_zero & next_ending, next_short)),
+        ]
 
         with m.If(self.start):
             m.d.sync += active.eq(1)

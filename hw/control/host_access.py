@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -45,8 +45,9 @@ class HostAccess(wiring.Component):
     feature_word : In(8 * m)
         The word at (feature_address, feature_bank), valid at most 9 cycles after they are stable.
 
-    **Timing.** A request taken in cycle t: ``register_write`` in cycle t + 1; the write enable of program, taps or
-    weights in cycle t + 2, the first of the response, while addresses and ``write_data`` stay.
+    **Timing.** A request taken in cycle t: ``register_write`` in cycle t + 2; the write enable of program, taps or
+    weights in cycle t + 3, the first of the response, while addresses and ``write_data`` stay. ``register_value`` is
+    read in cycle t + 1.
 
     **Reset.** Idle.
     """
@@ -137,63 +138,76 @@ class HostAccess(wiring.Component):
             self.feature_bank.eq(feature.bank),
         ]
 
+        # What is true of the request, computed while it rests.
+        def fact(condition: Any, name: str) -> Signal:
+            register = Signal(name=name, reset_less=True)
+            m.d.sync += register.eq(condition)
+            return register
+
+        def memory(kind: Region, name: str, word: Any, depth: int) -> Signal:
+            """Whether the request is for a word that this region has."""
+            return fact((region == kind) & (word < depth), f"in_{name}")
+
+        known = fact((region == Region.REGISTERS) & offset.matches(*(register.value for register in Register)), "known")
+        writable = fact(offset.matches(Register.CONTROL.value, Register.LIMIT.value, Register.SCRATCH.value), "writable")
+        in_features = memory(Region.FEATURES, "features", feature.word, config.feature_depth)
+        gap = fact(feature_gap, "gap")
+        busy = fact(self.busy, "busy")
+        shown = Signal(32, reset_less=True)
+        m.d.sync += shown.eq(self.register_value)
+        write_only = [
+            (memory(Region.PROGRAM, "program", offset, config.program_depth), self.program_write, Const(0, 1)),
+            (memory(Region.TAPS, "taps", tap.word, config.tap_depth), self.tap_write, tap.segment),
+            (memory(Region.WEIGHTS, "weights", weight.word, config.weight_depth), self.weight_write, weight.segment),
+        ]
+        for_write_only = fact(Value.cast(region).matches(*(kind.value for kind in (Region.PROGRAM, Region.TAPS, Region.WEIGHTS))), "for_write_only")
+        inside_any = Signal()
+        m.d.comb += inside_any.eq(Cat(inside for inside, _, _ in write_only).any())
+        may_write = fact(request.write & ~self.busy, "may_write")
+
         def answer(code: Status) -> None:
             m.d.sync += status.eq(code)
             m.next = "RESPOND"
 
-        def write_only(in_range: Any, enable: Signal, segment: Any) -> None:
-            """A write to a memory that only the engine reads."""
-            with m.If(~request.write):
-                answer(Status.WRITE_ONLY)
-            with m.Elif(~in_range):
-                answer(Status.ADDRESS)
-            with m.Elif(self.busy):
-                answer(Status.BUSY)
-            with m.Else():
-                for s in range(len(enable)):
-                    m.d.sync += enable[s].eq(segment == s)
-                answer(Status.OK)
-
-        # The memories are far away: their enables come from registers, while the request stays.
-        m.d.sync += [self.program_write.eq(0), self.tap_write.eq(0), self.weight_write.eq(0)]
-        with m.FSM():
+        with m.FSM() as fsm:
             with m.State("IDLE"):
                 m.d.comb += self.port.request.ready.eq(1)
                 with m.If(self.port.request.valid):
-                    m.d.sync += [request.eq(self.port.request.payload), value.eq(0), wait.eq(_PATIENCE)]
-                    m.next = "DECODE"
+                    m.d.sync += request.eq(self.port.request.payload)
+                    m.next = "LOCATE"
 
-            with m.State("DECODE"), m.Switch(region):
-                with m.Case(Region.REGISTERS):
-                    writable = [Register.CONTROL, Register.LIMIT, Register.SCRATCH]
-                    with m.If(~offset.matches(*(register.value for register in Register))):
-                        answer(Status.ADDRESS)
-                    with m.Elif(~request.write):
-                        m.d.sync += value.eq(self.register_value)
+            with m.State("LOCATE"):
+                m.d.sync += [value.eq(0), wait.eq(_PATIENCE)]
+                m.next = "DECODE"
+
+            with m.State("DECODE"):
+                with m.If(known):
+                    with m.If(~request.write):
+                        m.d.sync += value.eq(shown)
                         answer(Status.OK)
-                    with m.Elif(~offset.matches(*(register.value for register in writable))):
+                    with m.Elif(~writable):
                         answer(Status.READ_ONLY)
                     with m.Else():
-                        m.d.comb += self.register_write.eq(1)
                         answer(Status.OK)
-                with m.Case(Region.PROGRAM):
-                    write_only(offset < config.program_depth, self.program_write, 0)
-                with m.Case(Region.TAPS):
-                    write_only(tap.word < config.tap_depth, self.tap_write, tap.segment)
-                with m.Case(Region.WEIGHTS):
-                    write_only(weight.word < config.weight_depth, self.weight_write, weight.segment)
-                with m.Case(Region.FEATURES):
-                    with m.If(feature.word >= config.feature_depth):
+                with m.Elif(for_write_only):
+                    with m.If(~request.write):
+                        answer(Status.WRITE_ONLY)
+                    with m.Elif(~inside_any):
                         answer(Status.ADDRESS)
-                    with m.Elif(feature_gap):
+                    with m.Elif(busy):
+                        answer(Status.BUSY)
+                    with m.Else():
+                        answer(Status.OK)
+                with m.Elif(in_features):
+                    with m.If(gap):
                         answer(Status.OK)
                     with m.Elif(request.write):
                         m.next = "WRITE FEATURE"
-                    with m.Elif(self.busy):
+                    with m.Elif(busy):
                         answer(Status.BUSY)
                     with m.Else():
                         m.next = "READ FEATURE"
-                with m.Default():
+                with m.Else():
                     answer(Status.ADDRESS)
 
             with m.State("WRITE FEATURE"):
@@ -218,4 +232,11 @@ class HostAccess(wiring.Component):
                 m.d.comb += self.port.response.valid.eq(1)
                 with m.If(self.port.response.ready):
                     m.next = "IDLE"
+
+        decoding = fsm.ongoing("DECODE")
+        m.d.comb += self.register_write.eq(decoding & known & writable & request.write)
+        # The memories are far away: their enables come from registers, while the request stays.
+        for inside, enable, segment in write_only:
+            for s in range(len(enable)):
+                m.d.sync += enable[s].eq(decoding & may_write & inside & (segment == s))
         return m

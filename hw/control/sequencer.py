@@ -116,9 +116,19 @@ class Sequencer(wiring.Component):
 
         left = Signal(range(self.flush + 1))
         since_resume = Signal(16)
+        # Answers that rest long before they are asked for.
+        upcoming = Signal(16, reset_less=True)
+        pausing = Signal(reset_less=True)
+        beyond = Signal(reset_less=True)
         stopping = Signal()
         with m.If(self.stop):
             m.d.sync += stopping.eq(1)
+
+        m.d.sync += [
+            upcoming.eq(since_resume + 1),
+            pausing.eq(stopping | (upcoming == self.limit)),
+            beyond.eq(pointer + words > config.program_depth),
+        ]
 
         def fail(error: CoreError) -> None:
             m.d.sync += [self.error.eq(error), self.busy.eq(0)]
@@ -127,7 +137,6 @@ class Sequencer(wiring.Component):
         runaway = Signal()  # the descriptor that was asked for is not in the memory
 
         def ask_for_layer() -> None:
-            beyond = pointer + words > config.program_depth
             m.d.sync += runaway.eq(beyond)
             with m.If(~beyond):
                 m.d.sync += to_ask.eq(words)
@@ -188,7 +197,7 @@ class Sequencer(wiring.Component):
                 m.d.sync += left.eq(left - 1)
                 with m.If(left == 0):
                     m.d.sync += [self.layers.eq(self.layers + 1), since_resume.eq(since_resume + 1)]
-                    with m.If(stopping | (since_resume + 1 == self.limit)):
+                    with m.If(pausing):
                         m.d.sync += [self.busy.eq(0), self.paused.eq(1)]
                         if config.prefetch:
                             with m.If(~runaway):

@@ -131,18 +131,26 @@ class StepGenerator(wiring.Component):
         map_last = Signal()
         m.d.comb += map_last.eq(row_last & here.rows_last)
         next_line = Signal(config.feature_bits)
+        # After the map's last pixel group comes the first one, of the next output group. A mask, unlike a multiplexer with
+        # 0, is not turned into a reset of the register with a long condition.
         m.d.comb += [
-            next_line.eq(here.line + layer.row_step),
+            next_line.eq(Mux(here.rows_last, next_base, here.line + layer.row_step)),
             following.line.eq(Mux(row_last, next_line, here.line)),
             following.group.eq(Mux(row_last, next_line, here.group + 1)),
-            following.column.eq(Mux(row_last, 0, here.column + config.p)),
-            following.row.eq(Mux(row_last, here.row + layer.row_stride, here.row)),
+            following.column.eq((here.column + config.p) & (~row_last).replicate(len(here.column))),
+            following.row.eq(
+                Mux(row_last, (here.row + layer.row_stride) & (~here.rows_last).replicate(len(here.row)), here.row)
+            ),
             following.groups_left.eq(Mux(row_last, layer.row_groups_last, here.groups_left - 1)),
             following.row_last.eq(Mux(row_last, beginning.row_last, here.groups_left == 1)),
-            following.rows_left.eq(Mux(row_last, here.rows_left - 1, here.rows_left)),
-            following.rows_last.eq(Mux(row_last, here.rows_left == 1, here.rows_last)),
-            beginning.line.eq(next_base),
-            beginning.group.eq(next_base),
+            following.rows_left.eq(
+                Mux(row_last, Mux(here.rows_last, layer.rows_last, here.rows_left - 1), here.rows_left)
+            ),
+            following.rows_last.eq(
+                Mux(row_last, Mux(here.rows_last, beginning.rows_last, here.rows_left == 1), here.rows_last)
+            ),
+            beginning.line.eq(layer.input_first),
+            beginning.group.eq(layer.input_first),
             beginning.column.eq(0),
             beginning.row.eq(0),
             beginning.groups_left.eq(layer.row_groups_last),
@@ -169,11 +177,17 @@ class StepGenerator(wiring.Component):
         slot_last = Signal()
         m.d.comb += slot_last.eq(pooling | (slot == config.depth - 1) | map_last)
 
+        period_end = Signal(reset_less=True)  # period_left is 0
         rows_left = Signal(range(config.parameter_words), reset_less=True)
+        rows_first = Signal(reset_less=True)  # none of the rows has been sent
         # Output groups whose parameters may still be sent: one set in use, one waiting.
         credits = Signal(range(3))
+        following_credits = Signal(range(3))
+        spent = Signal(reset_less=True)  # credits is 0
         spend = Signal()
-        m.d.sync += credits.eq(credits - spend + self.exchanged)
+        m.d.comb += following_credits.eq(credits - spend + self.exchanged)
+        m.d.sync += [credits.eq(following_credits), spent.eq(following_credits == 0)]
+        m.d.comb += next_base.eq(Mux(period_end, input_base + layer.period_step, input_base))
 
         def begin_kernel() -> list[Any]:
             return [
@@ -183,8 +197,10 @@ class StepGenerator(wiring.Component):
                 words_left.eq(layer.words_last),
                 word_last.eq(layer.words_last == 0),
                 phase_last.eq((layer.taps_last == 0) & (layer.words_last == 0)),
-                word.eq(0),
             ]
+
+        following_word = Signal.like(word)
+        m.d.comb += following_word.eq((word + layer.word_step) & (~word_last).replicate(len(word)))
 
         m.d.comb += [
             self.step.slot.eq(slot),
@@ -201,16 +217,19 @@ class StepGenerator(wiring.Component):
         with m.FSM() as fsm:
             m.d.comb += self.idle.eq(fsm.ongoing("IDLE"))
             with m.State("IDLE"):
-                m.d.comb += next_base.eq(layer.input_first)
                 m.d.sync += [
-                    input_base.eq(next_base),
+                    input_base.eq(layer.input_first),
                     *(register.eq(beginning) for register in both),
                     groups_left.eq(layer.groups_last),
                     period_left.eq(layer.period_last),
+                    period_end.eq(layer.period_last == 0),
                     weight.eq(layer.weight_first),
                     slot.eq(0),
                     credits.eq(2),
+                    spent.eq(0),
                     rows_left.eq(config.parameter_words - 1),
+                    rows_first.eq(1),
+                    word.eq(0),
                     *begin_kernel(),
                 ]
                 with m.If(self.go):
@@ -220,22 +239,21 @@ class StepGenerator(wiring.Component):
                         m.next = "PARAMETERS"
 
             with m.State("PARAMETERS"):
-                waiting = (rows_left == config.parameter_words - 1) & (credits == 0)
-                with m.If(waiting):
+                with m.If(rows_first & spent):
                     m.d.comb += self.stalled.eq(1)
                 with m.Else():
                     m.d.comb += [
-                        spend.eq(rows_left == config.parameter_words - 1),
+                        spend.eq(rows_first),
                         self.step.parameters.eq(1),
                         self.step.parameters_last.eq(rows_left == 0),
                         self.step.fetch.eq(1),
                     ]
                     m.d.sync += [weight.eq(weight + 1), group_weight.eq(weight + 1)]
                     with m.If(rows_left == 0):
-                        m.d.sync += rows_left.eq(config.parameter_words - 1)
+                        m.d.sync += [rows_left.eq(config.parameter_words - 1), rows_first.eq(1)]
                         m.next = "STEPS"
                     with m.Else():
-                        m.d.sync += rows_left.eq(rows_left - 1)
+                        m.d.sync += [rows_left.eq(rows_left - 1), rows_first.eq(0)]
 
             with m.State("STEPS"):
                 finishing = phase_last & (slot == 0)
@@ -248,7 +266,7 @@ class StepGenerator(wiring.Component):
                         self.drain_start.eq(finishing),
                     ]
                     with m.If(slot_last):
-                        m.d.sync += slot.eq(0)
+                        m.d.sync += [slot.eq(0), word.eq(following_word)]
                         with m.If(phase_last):
                             m.d.sync += [register.eq(following) for register in both]
                             m.d.sync += weight.eq(group_weight)
@@ -259,7 +277,6 @@ class StepGenerator(wiring.Component):
                                 m.d.sync += here.eq(tile)
                             with m.If(word_last):
                                 m.d.sync += [
-                                    word.eq(0),
                                     words_left.eq(layer.words_last),
                                     word_last.eq(layer.words_last == 0),
                                     tap.eq(tap + 1),
@@ -269,7 +286,6 @@ class StepGenerator(wiring.Component):
                                 ]
                             with m.Else():
                                 m.d.sync += [
-                                    word.eq(word + layer.word_step),
                                     words_left.eq(words_left - 1),
                                     word_last.eq(words_left == 1),
                                     phase_last.eq((words_left == 1) & tap_last),
@@ -279,16 +295,13 @@ class StepGenerator(wiring.Component):
 
                     with m.If(phase_last & map_last):
                         # The output group is complete.
-                        with m.If(period_left == 0):
-                            m.d.comb += next_base.eq(input_base + layer.period_step)
-                            m.d.sync += period_left.eq(layer.period_last)
+                        with m.If(period_end):
+                            m.d.sync += [period_left.eq(layer.period_last), period_end.eq(layer.period_last == 0)]
                         with m.Else():
-                            m.d.comb += next_base.eq(input_base)
-                            m.d.sync += period_left.eq(period_left - 1)
+                            m.d.sync += [period_left.eq(period_left - 1), period_end.eq(period_left == 1)]
                         m.d.sync += [
                             groups_left.eq(groups_left - 1),
                             input_base.eq(next_base),
-                            *(register.eq(beginning) for register in both),
                             weight.eq(weight + 1),
                         ]
                         with m.If(groups_left == 0):

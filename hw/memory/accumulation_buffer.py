@@ -99,17 +99,18 @@ class AccumulationBuffer(wiring.Component):
         drained = Signal(width * count)
         if config.depth == 1:
             # The register's own synchronous reset clears a finished sum: no multiplexer in front of the adder.
-            valid = copies(m, given_valid & ~given_last, config.p, "valid", reset_less=False)
-            last = copies(m, given_valid & given_last, config.p, "last", reset_less=False)
+            # In reset, too: then the sums need no reset of their own, which would be a second condition there.
+            valid = copies(m, given_valid, config.p, "valid")
+            last = copies(m, given_valid & given_last, config.p, "last", reset_less=False, init=1)
             for i in range(config.p):
                 part = width * config.n
-                running = Signal(part, name=f"running_{i}")
+                running = Signal(part, name=f"running_{i}", reset_less=True)
                 held = Signal(part, name=f"held_{i}", reset_less=True)
                 m.d.comb += [old.word_select(i, part).eq(running), drained.word_select(i, part).eq(held)]
+                with m.If(valid[i]):
+                    m.d.sync += running.eq(new.word_select(i, part))
                 with m.If(last[i]):
                     m.d.sync += [running.eq(0), held.eq(new.word_select(i, part))]
-                with m.Elif(valid[i]):
-                    m.d.sync += running.eq(new.word_select(i, part))
         else:
             valid, last = Signal(), Signal(reset_less=True)
             slot = Signal.like(self.slot, reset_less=True)
@@ -137,11 +138,12 @@ class AccumulationBuffer(wiring.Component):
                     write.data.eq(new),
                     write.en.eq(enable),
                 ]
+        shown = Signal(width * config.n, reset_less=True)
         with m.Switch(self.drain_pixel):
             for i in range(config.p):
                 with m.Case(i):
-                    pixel = drained.word_select(i, width * config.n)
-                    m.d.sync += Cat(*self.accumulators).eq(pixel)
+                    m.d.sync += shown.eq(drained.word_select(i, width * config.n))
+        m.d.comb += Cat(*self.accumulators).eq(shown)
         return m
 
     def _scaled(self, m: Module) -> list[Value]:

@@ -93,9 +93,11 @@ class WindowSelector(wiring.Component):
                 following += copies(m, banks[i], 1, f"bank_{bit}_{i}") if bit + 1 < config.bank_bits else []
             words, banks = stage, following
         for i in range(config.p):
-            window = Mux(self.inside[i], words[i], self.pad.replicate(config.m))
+            value = Mux(self.inside[i], words[i], self.pad.replicate(config.m))
             if config.masking:
-                window = window & Cat(self.keep[k].replicate(8) for k in range(config.m))
-            m.d.sync += self.windows[i].eq(window)
+                value = value & Cat(self.keep[k].replicate(8) for k in range(config.m))
+            window = Signal(config.word_width, name=f"window_{i}", reset_less=True)
+            m.d.sync += window.eq(value)
+            m.d.comb += self.windows[i].eq(window)
         m.d.comb += self.rotated.eq(words[0])
         return m

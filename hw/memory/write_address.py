@@ -91,7 +91,9 @@ class WriteAddress(wiring.Component):
         offset = Signal(range(config.m), reset_less=True)
         groups_left = Signal(config.group_width, reset_less=True)
 
-        wrapped = Signal()
+        wrapped = Signal(reset_less=True)  # the next group's channel 0 lies in another word
+        wrapped_step = Signal(config.feature_bits, reset_less=True)
+        following_offset = Signal(range(config.m))
         next_base = Signal(config.feature_bits)
         next_line = Signal(config.feature_bits)
         next_place = Signal(config.feature_bits)
@@ -99,11 +101,21 @@ class WriteAddress(wiring.Component):
         shift = self._by_format(size % config.m for size in config.output_bytes)
         full = self._by_format(size - 1 for size in config.output_bytes)
         m.d.comb += [
-            wrapped.eq(~pooling & (offset + shift >= config.m)),
-            next_base.eq(group_base + layer.output_group_step + Mux(wrapped, layer.output_word_step, 0)),
+            next_base.eq(group_base + Mux(wrapped, wrapped_step, layer.output_group_step)),
             next_line.eq(Mux(self.map_end, next_base, line + layer.output_row_step)),
             next_place.eq(place + (bank == config.p - 1)),
         ]
+
+        m.d.sync += wrapped_step.eq(layer.output_group_step + layer.output_word_step)
+        with m.If(self.go):
+            m.d.comb += following_offset.eq(layer.output_offset)
+        with m.Else():
+            m.d.comb += following_offset.eq(Mux(wrapped, offset + shift - config.m, offset + shift))
+        with m.If(self.go | self.valid & self.map_end & ~pooling):
+            m.d.sync += [
+                offset.eq(following_offset),
+                wrapped.eq(~pooling & (following_offset + shift >= config.m)),
+            ]
 
         with m.If(self.valid):
             with m.If(self.row_end):
@@ -119,8 +131,6 @@ class WriteAddress(wiring.Component):
                 m.d.sync += [phase.eq(phase + 1), address.eq(address + layer.output_phase_step)]
             with m.If(self.map_end):
                 m.d.sync += [group_base.eq(next_base), groups_left.eq(groups_left - 1)]
-                with m.If(~pooling):
-                    m.d.sync += offset.eq(Mux(wrapped, offset + shift - config.m, offset + shift))
 
         with m.If(self.go):
             m.d.sync += [
@@ -130,7 +140,6 @@ class WriteAddress(wiring.Component):
                 address.eq(layer.output_first),
                 bank.eq(0),
                 phase.eq(0),
-                offset.eq(layer.output_offset),
                 groups_left.eq(layer.groups_last),
             ]
 

@@ -106,7 +106,7 @@ class OutputStage(wiring.Component):
         m.d.comb += self.exchanged.eq(ended)
 
         # One set of parameters in use, one waiting.
-        load = copies(m, self.load, config.n, "load", reset_less=False)
+        load = copies(m, self.load, config.n, "load")
         arriving = Signal()
         arrived = Signal()
         m.d.sync += [arriving.eq(self.load & self.loaded), arrived.eq(arriving)]
@@ -119,7 +119,7 @@ class OutputStage(wiring.Component):
             m.d.sync += waiting.eq(0)
         with m.Elif(arrived):
             m.d.sync += waiting.eq(1)
-        exchanges = copies(m, exchange, config.n, "exchange", reset_less=False)
+        exchanges = copies(m, exchange, config.n, "exchange")
 
         low = copies(m, self.low, config.n, "low")
         high = copies(m, self.high, config.n, "high")

@@ -96,8 +96,8 @@ class Requantizer(wiring.Component):
 
     @classmethod
     def latency_of(cls, config: EngineConfig) -> int:
-        """Latency in cycles: product, offset, shift, clamp."""
-        return cls._product_latency(config) + 3
+        """Latency in cycles: product, offset, shift, comparison, clamp."""
+        return cls._product_latency(config) + 4
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -112,7 +112,7 @@ class Requantizer(wiring.Component):
 
         arrived = self.valid
         stages = []
-        for stage in range(latency + 2):
+        for stage in range(latency + 3):
             following = Signal(name=f"valid_{stage + 1}")
             m.d.sync += following.eq(arrived)
             stages.append(following)
@@ -126,20 +126,26 @@ class Requantizer(wiring.Component):
         m.d.sync += shifted.eq(self._choice(total >> shift for shift in config.shifts))
 
         # An output at or below `low` is `low` in any case, so the lowered one need not be compared with it.
-        above: Any = shifted > self.high
-        below: Any = shifted <= self.low
+        too_high: Any = shifted > self.high
+        too_low: Any = shifted <= self.low
         if config.wrapping:
-            above, below = above & ~self.wrap, below & ~self.wrap
+            too_high, too_low = too_high & ~self.wrap, too_low & ~self.wrap
+        above = Signal(reset_less=True)
+        below = Signal(reset_less=True)
+        m.d.sync += [above.eq(too_high), below.eq(too_low)]
         byte = shifted[:8].as_signed()
-        rounded: Any = byte
+        rounded = Signal(signed(8), reset_less=True)
+        m.d.sync += rounded.eq(byte)
         if config.nudge:
             # Whether the sum lies at the beginning of its step: no bit of the fraction above the nudge is set.
             begins = Signal(reset_less=True)
             fractions = (total[config.nudge : max(shift, config.nudge)] for shift in config.shifts)
             m.d.sync += begins.eq(self._choice(~fraction.any() for fraction in fractions))
-            rounded = Mux(begins & (byte <= self.pivot), byte - 1, byte)
-        with m.If(stages[latency + 1]):
-            m.d.sync += self.output.eq(Mux(below, self.low, Mux(above, self.high, rounded)))
+            m.d.sync += rounded.eq(byte - (begins & (byte <= self.pivot)))
+        output = Signal(signed(8), reset_less=True)
+        with m.If(stages[latency + 2]):
+            m.d.sync += output.eq(Mux(below, self.low, Mux(above, self.high, rounded)))
+        m.d.comb += self.output.eq(output)
         return m
 
     def _choice(self, values: Iterable[Value]) -> Value:

@@ -1,4 +1,4 @@
-"""Bench of ``ByteQueue`` and ``ByteRegister``: order under idle and back-pressure, capacity, latency."""
+"""Bench of ``ByteQueue`` and ``StreamRegister`` of bytes: order under idle and back-pressure, capacity, latency."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _PATIENCE = 16
 """Cycles for which a write to the feature buffer waits at least before it is refused."""
 
 
-_MOMENTS = {"register": 1, "program": 2, "tap": 2, "weight": 2}
+_MOMENTS = {"register": 2, "program": 3, "tap": 3, "weight": 3}
 """Cycles from a request until its write."""
 
 

@@ -24,7 +24,7 @@ def test_bench(tmp_path: Path, simulator: str) -> None:
             shifts=(9, 18, 27, 36), nudge=nudge,
         )  # fmt: skip
         stage = OutputStage(config)
-        assert stage.latency == stage.gap + 2
+        assert stage.latency == stage.gap + 3
         told = {
             "m": m, "n": n, "accumulator_width": accumulator, "multiplier_width": multiplier,
             "offset_width": config.offset_width, "rows": config.parameter_words, "shifts": config.shifts,

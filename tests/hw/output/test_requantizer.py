@@ -34,7 +34,7 @@ def test_bench(tmp_path: Path, simulator: str) -> None:
             nudge=nudge, requantizer_digit=digit,
         )  # fmt: skip
         unit = Requantizer(config)
-        assert (unit.hold, unit.latency) == (product + 1, product + 3)
+        assert (unit.hold, unit.latency) == (product + 1, product + 4)
         assert unit.interval == (1 if digit == 0 else -(-multiplier // digit) + 1)
         told = {
             "shifts": shifts, "nudge": nudge, "interval": unit.interval, "hold": unit.hold, "latency": unit.latency,
