@@ -13,6 +13,7 @@ from rich.table import Table
 from .. import __version__
 from ..boards.catalog import BOARDS, find_board
 from ..boards.device import find_device
+from ..boards.figures import load_figures
 from ..hw.errors import UserError
 from .bringup import run_folder
 from .console import CONSOLE, run_command, stages
@@ -158,24 +159,40 @@ def _demo(
 
 @app.command("boards")
 def _boards() -> None:
-    """The boards that Macaw builds for."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("board", "device", "LUTs", "RAM", "DSP", "clock", "serial"):
-        table.add_column(heading, justify="left" if heading in ("board", "device") else "right", no_wrap=True)
+    """The boards that Macaw builds for: what their devices hold, and what was measured on them."""
+    _exit(_show_boards)
+
+
+def _show_boards() -> None:
+    figures = load_figures()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    left = ("board", "device", "measured")
+    for heading in ("board", "device", "LUTs", "registers", "RAM", "DSP", "clock", "serial", "measured"):
+        table.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
     for board in BOARDS.values():
         capacity = board.capacity
         clock_hz = board.clock_hz()
-        kib = capacity.block_rams * capacity.block_ram_bits // 8192 + 32 * capacity.single_port_rams
+        row = figures.get(board.name)
         table.add_row(
             board.name,
             board.part,
             f"{capacity.luts:,}",
-            f"{kib:,} KiB",
+            f"{capacity.registers:,}",
+            f"{capacity.memory_bytes // 1024:,} KiB",
             f"{capacity.multipliers}",
             f"{clock_hz / 1e6:g} MHz",
             f"{board.baud(clock_hz) / 1e6:g} Mbaud",
+            "not yet" if row is None else f"{row.median_fmax_hz / 1e6:.1f} MHz",
         )
     CONSOLE.print(table)
+    for row in figures.values():
+        memory = f"{row.block_rams} block RAMs" + (f" and {row.single_port_rams} SPRAMs" if row.single_port_rams else "")
+        CONSOLE.print(
+            f"{row.board}: {row.network} on {','.join(map(str, row.array))}, {row.inferences_per_second:,.0f} inferences a second at "
+            f"{row.clock_hz / 1e6:g} MHz; {row.luts:,} LUTs, {row.registers:,} registers, {memory}, {row.multipliers} multipliers "
+            f"({row.command})"
+        )
+    CONSOLE.print("Boards without figures have not been measured yet. Parts without a board: macaw build --device PART.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

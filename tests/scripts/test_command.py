@@ -17,16 +17,22 @@ import pytest
 from macaw import __version__
 from macaw.boards.catalog import BOARDS
 from macaw.boards.device import find_device
+from macaw.boards.figures import load_figures
 from macaw.scripts import bringup, generate, simulate
 from macaw.scripts.build_folder import load_build
 
 
 def test_version_boards_help(macaw: Any) -> None:
     assert macaw("--version").output.strip() == __version__
-    boards = macaw("boards")
+    boards, figures = macaw("boards"), load_figures()
     assert boards.code == 0
     for board in BOARDS.values():
-        assert board.name in boards.output and board.part in boards.output
+        line = next(line for line in boards.output.splitlines() if line.split()[:1] == [board.name])
+        capacity = board.capacity
+        assert line.split()[1:4] == [board.part, f"{capacity.luts:,}", f"{capacity.registers:,}"]
+        row = figures.get(board.name)
+        assert line.rstrip().endswith("not yet") if row is None else f"{row.median_fmax_hz / 1e6:.1f} MHz" in line
+        assert row is None or row.command in boards.output
     assert macaw("--help").code == 0
     for command in ("build", "verify", "run", "demo", "boards"):
         assert macaw(command, "--help").code == 0
