@@ -197,6 +197,8 @@ class Graph:
     ``input_order``: element i of the input map (row, column, channel order) is element ``input_order[i]`` of the source
     model's input, or holds the input's zero point where that is -1 (padding). ``output_order``: element i of the source model's (integer) output is element ``output_order[i]`` of
     the output map. ``deviations`` lists every node that may not equal the reference; empty means exact on every element.
+    ``qonnx``: the source is a QONNX model, whose reference computes every operator by itself. ``input_members``: all numbers
+    that the float input can hold, if the source says so; else empty.
     """
 
     name: str
@@ -216,3 +218,5 @@ class Graph:
     input_steps: list[HostStep] = field(default_factory=list)
     host_steps: list[HostStep] = field(default_factory=list)
     deviations: list[Deviation] = field(default_factory=list)
+    qonnx: bool = False
+    input_members: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))

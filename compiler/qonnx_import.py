@@ -44,6 +44,7 @@ def is_qonnx(model: OnnxModel) -> bool:
 def import_qonnx(model: OnnxModel) -> Graph:
     """The integer graph of a QONNX model. Raises ModelError with every problem of a model that cannot be built."""
     build = GraphBuilder(model)
+    build.result.qonnx = True
     check_annotations(build)
     with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="raise"):
         _take_input(build)

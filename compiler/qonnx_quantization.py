@@ -184,6 +184,8 @@ def new_input_map(build: GraphBuilder, name: str, value: Prepared, quantization:
         raise Refusal("the input is quantized twice in different ways", "quantize the input once")
     build.new_input(name, dense(value.elements), quantization)
     build.result.input_steps = list(value.steps)
+    if value.members is not None:
+        build.result.input_members = value.members
     build.result.tensors[name] = replace(build.result.tensors[name], format=kind)
     return Reals(name, input_elements(value.elements))
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..compiler.graph import Graph
 from ..hw.errors import UserError
+from ..hw.formats import FORMATS
 
 __all__ = ["Inputs", "load_inputs", "random_inputs"]
 
@@ -78,16 +79,26 @@ def load_inputs(path: Path, graph: Graph) -> Inputs:
         )
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise UserError(f"The array {name!r} of {path} holds numbers that are not finite.")
+    if graph.input_members.size and not np.isin(values, graph.input_members).all():
+        strange = values[~np.isin(values, graph.input_members)][0]
+        low, high = graph.input_members.min(), graph.input_members.max()
+        raise UserError(
+            f"The array {name!r} of {path} holds {strange:g}; the model says that its input is one of {graph.input_members.size} "
+            f"numbers from {low:g} to {high:g}."
+        )
     if labels is not None and (labels.shape != (len(values),) or labels.dtype.kind not in "iu"):
         raise UserError(f"The array 'labels' of {path} must hold one integer for each of the {len(values)} inputs.")
     return Inputs(values, None if labels is None else labels.astype(np.int64))
 
 
 def random_inputs(graph: Graph, count: int, seed: int) -> Inputs:
-    """Inputs whose quantized values are uniform over int8."""
+    """Inputs whose quantized values are uniform over the input map's number format, or which are any of those that the
+    model allows."""
     generator = np.random.default_rng(seed)
     dtype, shape = _wanted(graph)
-    integers = generator.integers(-128, 128, (count, *shape))
+    if graph.input_members.size:
+        return Inputs(generator.choice(graph.input_members, (count, *shape)))
+    integers = generator.choice(FORMATS[graph.tensors[graph.input].format].members, (count, *shape))
     if not graph.input_float:
         return Inputs((integers + (128 if dtype == np.uint8 else 0)).astype(dtype))
     tensor = graph.tensors[graph.input]

@@ -12,6 +12,7 @@ from ..compiler.certified_addition import CertifiedAddition
 from ..compiler.certified_requantization import CertifiedRequantization
 from ..compiler.float_steps import FLOAT_STEPS, apply_step
 from ..compiler.graph import Add, Concat, Convolution, Graph, MaxPool
+from ..hw.formats import FORMATS
 from ..hw.products import PRODUCTS
 from .golden.convolution import convolution
 from .golden.host_kernels import OUTPUT_SCALE, OUTPUT_ZERO_POINT, logistic_int8, softmax_int8
@@ -99,7 +100,8 @@ def quantize_input(graph: Graph, x: NDArray[Any]) -> NDArray[np.int8]:
     if graph.input_float:
         steps = (x.astype(np.float32) / np.float32(tensor.scale)).astype(np.float64)
         real = np.copysign(np.floor(np.abs(steps) + 0.5), steps) if graph.input_ties_away else np.rint(steps)
-        integers = np.clip(real + tensor.zero_point, -128, 127).astype(np.int8)
+        held = FORMATS[tensor.format]
+        integers = np.clip(real + tensor.zero_point, held.low, held.high).astype(np.int8)
     else:
         integers = (x.astype(np.int64) - (128 if tensor.unsigned else 0)).astype(np.int8)
     ordered = integers.reshape(len(x), -1)[:, graph.input_order]

@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from ..compiler.graph import Graph
+from ..compiler.graph import Graph, Tensor
 
-__all__ = ["OnnxReference"]
+__all__ = ["OnnxReference", "integer_map"]
 
 
 class OnnxReference:
@@ -81,15 +81,20 @@ class OnnxReference:
             part = onnx.utils.Extractor(self._model).extract_model([name], [reader.output[0]])
             self._session(part, tensor)
         real = self._run(self._sessions[tensor], inputs)
-        integers = np.rint(real / np.float32(described.scale)).astype(np.int64) + described.zero_point
-        height, width, channels = described.shape
-        spatial = len(described.reference_shape) > 2
-        if spatial and described.transposed:
-            integers = integers.reshape(len(inputs), channels, width, height).transpose(0, 3, 2, 1)
-        elif spatial:
-            integers = integers.reshape(len(inputs), channels, height, width).transpose(0, 2, 3, 1)
-        elif height * width > 1:
-            return None
-        else:
-            integers = integers.reshape(len(inputs), 1, 1, channels)
-        return integers.astype(np.int8)
+        return integer_map(real, described)
+
+
+def integer_map(real: NDArray[Any], described: Tensor) -> NDArray[np.int8] | None:
+    """A batch of an ONNX model's real numbers as maps of the integer graph; None for a vector that the graph holds as a map."""
+    integers = np.rint(real / np.float32(described.scale)).astype(np.int64) + described.zero_point
+    height, width, channels = described.shape
+    spatial = len(described.reference_shape) > 2
+    if spatial and described.transposed:
+        integers = integers.reshape(len(real), channels, width, height).transpose(0, 3, 2, 1)
+    elif spatial:
+        integers = integers.reshape(len(real), channels, height, width).transpose(0, 2, 3, 1)
+    elif height * width > 1:
+        return None
+    else:
+        integers = integers.reshape(len(real), 1, 1, channels)
+    return integers.astype(np.int8)

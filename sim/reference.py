@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..compiler.graph import Graph
 from ..compiler.model_import import is_tflite
 from .onnx_reference import OnnxReference
+from .qonnx_reference import QonnxReference
 from .tflite_reference import TfliteReference
 
 __all__ = ["Reference", "open_reference"]
@@ -33,9 +34,11 @@ class Reference(Protocol):
 
 
 def open_reference(path: Path, graph: Graph, rounding: str | None = None) -> Reference | None:
-    """The interpreter that ``graph``, imported from ``path`` with ``rounding``, must equal: ONNX Runtime, or TensorFlow Lite
-    Micro. None if it is not installed, if none here rounds that way ("single"), or if it cannot run the model."""
+    """The interpreter that ``graph``, imported from ``path`` with ``rounding``, must equal: ONNX Runtime, for QONNX models
+    operator by operator, or TensorFlow Lite Micro. None if it is not installed, if none here rounds that way ("single"), or if it cannot run the model."""
     if is_tflite(path):
         installed = rounding != "single" and importlib.util.find_spec("tflite_micro") is not None
         return TfliteReference(path, graph) if installed and TfliteReference.can_run(graph) else None
-    return OnnxReference(path, graph) if importlib.util.find_spec("onnxruntime") is not None else None
+    if importlib.util.find_spec("onnxruntime") is None:
+        return None
+    return QonnxReference(path, graph) if graph.qonnx else OnnxReference(path, graph)
