@@ -141,7 +141,9 @@ class Requantizer(wiring.Component):
             begins = Signal(reset_less=True)
             fractions = (total[config.nudge : max(shift, config.nudge)] for shift in config.shifts)
             m.d.sync += begins.eq(self._choice(~fraction.any() for fraction in fractions))
-            m.d.sync += rounded.eq(byte - (begins & (byte <= self.pivot)))
+            lowered = begins & (byte <= self.pivot)
+            # No clamp holds a lowest byte that the nudge would lower.
+            m.d.sync += rounded.eq(byte - (lowered & ~self.wrap if config.wrapping else lowered))
         output = Signal(signed(8), reset_less=True)
         with m.If(stages[latency + 2]):
             m.d.sync += output.eq(Mux(below, self.low, Mux(above, self.high, rounded)))

@@ -19,15 +19,22 @@ async def maxima(dut: Any, idle: float, ending: float) -> None:
     """A maximum can be read from ``latency`` cycles after its last step until the next one replaces it."""
 
     async def body(unit: Unit) -> None:
+        for number, width in enumerate(unit.told["widths"]):
+            unit.drive(format=number)
+            await every_width(unit, width)
+
+    async def every_width(unit: Unit, width: int) -> None:
         p, m = unit.told["p"], unit.told["m"]
         chance = unit.chance
-        model = MaxPoolModel(p, m)
+        model = MaxPoolModel(p, m, width)
         stimulus, expected = [], []
         most = random_bytes(chance, p, m)  # bounds of a run, or long ones would all end at 127
         for step in range(150):
             windows, pixel = np.minimum(random_bytes(chance, p, m), most), chance.randrange(p)
             valid = step < 12 or chance.random() >= idle
             last = step in (2, 5, 11) or chance.random() < ending  # a few runs at least
+            if step == 149:  # leave nothing behind
+                valid = last = True
             stimulus.append(
                 {"windows": list(map(to_word, windows)), "valid": int(valid), "last": int(last), "pixel": pixel}
             )

@@ -18,7 +18,7 @@ from .word_bytes import random_bytes, to_word
 async def windows(dut: Any, idle: float) -> None:
     """Every bank and every mask, in random order.
 
-    ``bank`` comes one cycle before the words, ``inside`` and ``pad`` come ``latency - 1`` cycles after them.
+    ``bank`` comes one cycle before the words, ``inside``, ``pad`` and ``keep`` come ``latency - 1`` cycles after them.
     """
 
     async def body(unit: Unit) -> None:
@@ -29,11 +29,15 @@ async def windows(dut: Any, idle: float) -> None:
         entries: list[dict[str, Any]] = []
         for bank, inside in cases + cases[:50]:
             entries.append(
-                {"words": random_bytes(chance, p, m), "bank": bank, "inside": inside, "pad": chance.randrange(256)}
-            )
+                {
+                    "words": random_bytes(chance, p, m), "bank": bank, "inside": inside, "pad": chance.randrange(256),
+                    "keep": chance.choice([(1 << m) - 1, chance.getrandbits(m)]) if unit.told["masking"] else (1 << m) - 1,
+                }
+            )  # fmt: skip
         entries = with_idle(unit, entries, idle)
         early = [{"words": list(map(to_word, entry["words"])), "bank": entry["bank"]} for entry in entries]
-        late = [{"inside": entry["inside"], "pad": entry["pad"]} for entry in entries]
+        names = ("inside", "pad", "keep") if unit.told["masking"] else ("inside", "pad")
+        late = [{name: entry[name] for name in names} for entry in entries]
         shift = latency - 1
         stimulus = [a | b for a, b in zip(early + [{}] * shift, [{}] * shift + late, strict=True)]
         stimulus = given_early(stimulus, ("bank",), 1)
@@ -42,7 +46,8 @@ async def windows(dut: Any, idle: float) -> None:
         expected, rotated = [], []
         for entry in entries:
             pad = entry["pad"] - 256 if entry["pad"] > 127 else entry["pad"]
-            expected.append(list(map(to_word, window_selector(entry["words"], entry["bank"], entry["inside"], pad))))
+            windows = window_selector(entry["words"], entry["bank"], entry["inside"], pad, entry["keep"])
+            expected.append(list(map(to_word, windows)))
             rotated.append(to_word(entry["words"][entry["bank"]]))
         assert measured_latency(expected, [sample[0] for sample in observed]) == latency
         assert measured_latency(rotated, [sample[1] for sample in observed]) == latency - 1

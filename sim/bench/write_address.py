@@ -10,6 +10,7 @@ import cocotb
 
 from ...hw.config import EngineConfig
 from ...hw.control.descriptor import Operation, descriptor_layout, encode
+from ...hw.formats import FORMATS
 from ...hw.memory.map_layout import MapLayout
 from ..golden.write_address import PixelWrite, write_addresses
 from .unit import Unit, run_units
@@ -20,19 +21,21 @@ def layer_fields(
 ) -> dict[str, int]:
     """Descriptor fields that say where the output goes; the others are 0."""
     values = {name: 0 for name, _ in descriptor_layout(config)}
-    lanes = config.m if pooling else config.n
+    lanes = target.word_channels if pooling else config.n
     plane = target.plane_words
+    first_byte, group = first_channel * target.bits // 8, config.n * target.bits // 8
     values |= {
         "operation": (Operation.MAX_POOL if pooling else Operation.CONVOLUTION).value,
         "groups_last": -(-(end_channel - first_channel) // lanes) - 1,
-        "output_first": target.base + first_channel // config.m * plane,
-        "output_offset": first_channel % config.m,
+        "output_first": target.base + first_byte // config.m * plane,
+        "output_offset": first_byte % config.m,
         "output_row_step": target.line_words,
         "output_word_step": plane,
-        "output_group_step": plane * (1 if pooling else config.n // config.m),
+        "output_group_step": plane * (1 if pooling else group // config.m),
         "output_phase_step": target.phase_words,
         "output_phases_last": target.phases - 1,
-        "last_lane": 0 if pooling else (end_channel - first_channel - 1) % config.n,
+        "last_lane": 0 if pooling else (end_channel - first_channel - 1) * target.bits // 8 % group,
+        "output_format": config.output_formats.index(target.format),
     }
     return values
 
@@ -40,10 +43,11 @@ def layer_fields(
 def _random_map(unit: Unit, config: EngineConfig, pooling: bool) -> tuple[MapLayout, int, int]:
     """A layout, and the channels that one descriptor writes of it."""
     chance = unit.chance
-    lanes = config.m if pooling else config.n
+    stored = chance.choice(config.output_formats)
+    lanes = config.m * 8 // FORMATS[stored].width if pooling else config.n
     target = MapLayout(
         p=config.p, m=config.m, height=chance.randint(1, 3), width=chance.randint(1, 3 * config.p + 2),
-        channels=chance.randint(1, 3 * lanes + 2), phases=chance.randint(1, 3), base=chance.randrange(64),
+        channels=chance.randint(1, 3 * lanes + 2), phases=chance.randint(1, 3), base=chance.randrange(64), format=stored,
     )  # fmt: skip
     if chance.random() < 0.5:
         target = replace(target, pitch=target.plane_words + chance.randrange(4))
@@ -82,9 +86,9 @@ async def maps(dut: Any, idle: float) -> None:
             unit.drive(go=0)
             steps = 1 if pooling else config.write_steps
             for pixel in write_addresses(
-                config.p, config.m, config.m if pooling else config.n, steps, height=target.height, width=target.width,
+                config.p, config.m, target.word_channels if pooling else config.n, steps, height=target.height, width=target.width,
                 channels=target.channels, phases=target.phases, base=target.base,
-                plane_words=target.plane_words, first_channel=first, end_channel=end,
+                plane_words=target.plane_words, first_channel=first, end_channel=end, bits=target.bits,
             ):  # fmt: skip
                 while chance.random() < idle:
                     await unit.tick()

@@ -37,12 +37,14 @@ def max_pool(
 
 
 class MaxPoolModel:
-    """The array of running maxima, step by step: windows of p x m bytes.
+    """The array of running maxima, step by step: windows of p x m bytes, read as values of ``width`` bits, two's complement
+    or, of one bit, 0 and 1.
 
     ``held`` is the last finished maximum, (p, m); None before the first.
     """
 
-    def __init__(self, p: int, m: int) -> None:
+    def __init__(self, p: int, m: int, width: int = 8) -> None:
+        self._width = width
         self._steps: list[NDArray[np.int8]] = []
         self._shape = (p, m)
         self.held: NDArray[np.int8] | None = None
@@ -51,5 +53,17 @@ class MaxPoolModel:
         """Take the windows, (p, m), into the maximum; with ``last`` it is finished and a new one starts."""
         self._steps.append(windows.reshape(self._shape))
         if last:
-            self.held = np.max(self._steps, axis=0)
+            self.held = _largest(np.stack(self._steps).view(np.uint8), self._width)
             self._steps = []
+
+
+def _largest(steps: NDArray[np.uint8], width: int) -> NDArray[np.int8]:
+    """The largest value at each place of bytes in the last axis, over the first axis."""
+    bits = np.unpackbits(steps, axis=-1, bitorder="little").reshape(*steps.shape[:-1], -1, width)
+    weights = 1 << np.arange(width)
+    if width > 1:
+        weights[-1] *= -1
+    codes = (bits * weights).sum(-1).max(0) & (1 << width) - 1
+    found = codes[..., None] >> np.arange(width) & 1
+    packed = np.packbits(found.astype(np.uint8).reshape(*steps.shape[1:-1], -1), axis=-1, bitorder="little")
+    return packed.view(np.int8)

@@ -20,13 +20,14 @@ from macaw.sim.golden.word_packer import word_packer
 from macaw.sim.golden.write_address import write_addresses
 
 _SHAPES = [(1, 1, 1), (3, 5, 7), (2, 4, 2), (4, 2, 4), (3, 4, 6), (1, 6, 4), (2, 8, 1)]
+_PACKED = [(2, 3, 8, ("int8", "int4", "ternary", "binary")), (1, 2, 16, ("binary",)), (3, 4, 24, ("binary", "int8"))]
 
 
 @pytest.mark.parametrize("simulator", ["verilator"])
 def test_bench(tmp_path: Path, simulator: str) -> None:
     units = []
-    for p, m, n in _SHAPES:
-        config = EngineConfig(p=p, m=m, n=n, feature_depth=4096, group_width=3)  # at most 5 groups
+    for p, m, n, formats in [*((*shape, ("int8",)) for shape in _SHAPES), *_PACKED]:
+        config = EngineConfig(p=p, m=m, n=n, feature_depth=4096, group_width=3, output_formats=formats)  # at most 5 groups
         units.append((WriteAddress(config), {"config": config.to_dict()}))
     assert run_gallery("write_address", units, tmp_path, simulator=simulator) == 2
 
