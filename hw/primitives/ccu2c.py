@@ -1,13 +1,14 @@
-"""Adders in the carry chain of the ECP5, with the AND of each operand's bit inside the same look-up table."""
+"""The carry chain of the ECP5, and adders in it with the AND of each operand's bit inside the same look-up table."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import Const, Instance, Module, Signal, Value
 
-__all__ = ["add_ands"]
+__all__ = ["CarrySlot", "add_ands", "carry_chain"]
 
 _ADD = 0x7888
 """(A and B) xor (C and D); with C and D low: A and B, the carry that the cell generates where both operands agree."""
@@ -18,6 +19,47 @@ _CARRY_1 = 0x000F
 """With C and D high the table gives 0, with C and D low 1: a carry out whatever comes in."""
 
 
+@dataclass(frozen=True)
+class CarrySlot:
+    """Half a carry cell: with ``t = table[D C B A]``, its sum is ``t xor carry in`` and its carry out ``carry in`` if t, else
+    ``table[0 0 B A]``.
+
+    Parameters
+    ----------
+    table : int
+        16 bits, bit ``8 D + 4 C + 2 B + A``.
+    inputs : four Values
+        A, B, C, D.
+    total : Value to assign, or None
+        Receives the sum.
+    """
+
+    table: int
+    inputs: Sequence[Value]
+    total: Value | None = None
+
+
+def carry_chain(m: Module, slots: Sequence[CarrySlot], name: str) -> None:
+    """A chain of slots. The carry into the first is undefined: its table gives 0 and its sum is not read."""
+    slots = list(slots)
+    if len(slots) % 2:
+        slots.append(CarrySlot(_CARRY_0, [Const(0, 1)] * 4))
+    carry: Signal | None = None
+    for number in range(0, len(slots), 2):
+        ports: dict[str, Any] = {}
+        for place in (0, 1):
+            slot = slots[number + place]
+            ports |= {f"i_{pin}{place}": value for pin, value in zip("ABCD", slot.inputs, strict=True)}
+            ports |= {f"p_INIT{place}": Const(slot.table, 16), f"p_INJECT1_{place}": "NO"}
+            ports[f"o_S{place}"] = Signal() if slot.total is None else slot.total
+        if carry is not None:
+            ports["i_CIN"] = carry
+        if number + 2 < len(slots):
+            carry = Signal(name=f"{name}_carry_{number}")
+            ports["o_COUT"] = carry
+        m.submodules[f"{name}_{number}"] = Instance("CCU2C", **ports)
+
+
 def add_ands(m: Module, terms: Sequence[tuple[Value, Value, Value, Value]], *, subtract: bool, name: str) -> Signal:
     """The sum over all bits i of ``(c & d) + (a & b)``, or with ``subtract`` of ``(c & d) - (a & b)``, modulo 2**bits.
 
@@ -25,23 +67,8 @@ def add_ands(m: Module, terms: Sequence[tuple[Value, Value, Value, Value]], *, s
     does not put the ANDs into the chain, and nextpnr spends four tables to feed a constant carry.
     """
     total = Signal(len(terms), name=name)
-    slots: list[tuple[int, Sequence[Value], Value]] = [
-        (_CARRY_1 if subtract else _CARRY_0, [Const(0, 1), Const(0, 1), Const(1, 1), Const(1, 1)], Signal(1))
-    ]
-    slots += [(_SUBTRACT if subtract else _ADD, term, total[bit]) for bit, term in enumerate(terms)]
-    if len(slots) % 2:
-        slots.append((_CARRY_0, [Const(0, 1)] * 4, Signal(1)))
-    carry: Signal | None = None
-    for number in range(0, len(slots), 2):
-        ports: dict[str, Any] = {}
-        for place in (0, 1):
-            table, inputs, output = slots[number + place]
-            ports |= {f"i_{pin}{place}": value for pin, value in zip("ABCD", inputs, strict=True)}
-            ports |= {f"p_INIT{place}": Const(table, 16), f"p_INJECT1_{place}": "NO", f"o_S{place}": output}
-        if carry is not None:
-            ports["i_CIN"] = carry
-        if number + 2 < len(slots):
-            carry = Signal(name=f"{name}_carry_{number}")
-            ports["o_COUT"] = carry
-        m.submodules[f"{name}_{number}"] = Instance("CCU2C", **ports)
+    start = [Const(0, 1), Const(0, 1), Const(1, 1), Const(1, 1)]
+    slots = [CarrySlot(_CARRY_1 if subtract else _CARRY_0, start)]
+    slots += [CarrySlot(_SUBTRACT if subtract else _ADD, term, total[bit]) for bit, term in enumerate(terms)]
+    carry_chain(m, slots, name)
     return total

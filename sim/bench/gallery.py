@@ -10,6 +10,9 @@ from amaranth.hdl import Module, Shape
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect, flipped
 
+from ...hw.emit import verilog
+from ...hw.primitives.target import Family, Target
+from ..harness.vendor_cells import vendor_cells
 from ..simulator import run_bench
 
 __all__ = ["Gallery", "run_gallery"]
@@ -63,8 +66,11 @@ def run_gallery(
     simulator: str = "verilator",
     seed: int = 1,
     test_filter: str | None = None,
+    family: Family = Family.GENERIC,
 ) -> int:
     """Run the bench ``macaw.sim.bench.<name>`` against all ``units``: pairs of a component and what the bench is told.
+
+    With a ``family`` the components are made of its cells, whose models are simulated with them.
 
     Returns the number of tests run. Raises CheckFailed if one fails.
     """
@@ -75,8 +81,13 @@ def run_gallery(
             for port, direction, shape in _ports(component.signature)
         }
         described.append({"ports": ports, "told": dict(told)})
+    design: Any = Gallery([component for component, _ in units])
+    if family is not Family.GENERIC:
+        path = Path(build_dir) / f"{name}_{family.value}.v"
+        path.write_text(vendor_cells(family) + verilog(design, name=name, platform=Target(family)))
+        design = path
     return run_bench(
-        Gallery([component for component, _ in units]),
+        design,
         top=name,
         test_module=f"macaw.sim.bench.{name}",
         build_dir=build_dir,

@@ -1,0 +1,56 @@
+"""The dot product of int8 activations and ternary weights: additions and subtractions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from .bit_plane_dot import BitPlaneDot
+
+__all__ = ["TernaryWeightDot"]
+
+
+class TernaryWeightDot(wiring.Component):
+    """``total = sum(activations[k] * w[k])`` over the m bytes of two words, with w[k] the low two bits of weight byte k.
+
+    Source: TWN (ternary weight networks).
+
+    Parameters
+    ----------
+    m : int, >= 1
+        Bytes of a word.
+
+    Members
+    -------
+    activations, weights : In(8 * m)
+        Activations are two's complement bytes; of each weight byte only the low two bits count: 11, 00 or 01 for -1, 0, 1.
+        With 10 the total is undefined.
+    total : Out(signed(bits of 256 * m, + 1))
+
+    **Timing.** Latency ``latency`` cycles; a total every cycle.
+
+    **Reset.** Registers are not reset.
+    """
+
+    activations: Signal
+    weights: Signal
+    total: Signal
+
+    def __init__(self, m: int) -> None:
+        self.m = m
+        self._dot = BitPlaneDot(m, 8, 2, weight_pitch=8)
+        self.latency = self._dot.latency
+        super().__init__({"activations": In(8 * m), "weights": In(8 * m), "total": Out(signed(len(self._dot.total)))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.dot = self._dot
+        m.d.comb += [
+            self._dot.activations.eq(self.activations),
+            self._dot.weights.eq(self.weights),
+            self.total.eq(self._dot.total),
+        ]
+        return m

@@ -1,0 +1,57 @@
+"""Properties of the golden models of the low-precision dot products: they are dot products of decoded values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from macaw.hw.formats import BINARY, FORMATS, INT4, TERNARY, NumberFormat
+from macaw.sim.golden.binary_weight_dot import binary_weight_dot
+from macaw.sim.golden.bit_plane_dot import bit_plane_dot
+from macaw.sim.golden.int4_dot import int4_dot
+from macaw.sim.golden.ternary_dot import ternary_dot
+from macaw.sim.golden.ternary_weight_dot import ternary_weight_dot
+from macaw.sim.golden.xnor_popcount import xnor_popcount
+
+
+def _values(data: st.DataObject, number_format: NumberFormat, count: int) -> np.ndarray:
+    element = st.sampled_from(number_format.members)
+    return np.array(data.draw(st.lists(element, min_size=count, max_size=count)), np.int8)
+
+
+@given(data=st.data(), m=st.integers(1, 9), name=st.sampled_from(["binary", "ternary", "int4"]))
+def test_decoded(data: st.DataObject, m: int, name: str) -> None:
+    number_format = FORMATS[name]
+    a, w = (_values(data, number_format, number_format.values(m)) for _ in range(2))
+    words = number_format.pack(a), number_format.pack(w)
+    dot = int((a.astype(int) * w).sum())
+    if number_format is BINARY:
+        assert 2 * xnor_popcount(*words) - 8 * m == dot
+    elif number_format is TERNARY:
+        assert ternary_dot(*words) == dot
+    else:
+        assert number_format is INT4 and int4_dot(*words) == dot
+    parts = [int.from_bytes(word.tobytes(), "little") for word in words]
+    if number_format is not BINARY:
+        width = number_format.width
+        told = {"count": number_format.values(m), "activation_width": width, "weight_width": width}
+        assert bit_plane_dot(*parts, **told, signed_activations=True, signed_weights=True, weight_pitch=width) == dot
+
+
+@given(data=st.data(), m=st.integers(1, 9), rubbish=st.integers(0, 63))
+def test_weights_in_bytes(data: st.DataObject, m: int, rubbish: int) -> None:
+    a = _values(data, FORMATS["int8"], m)
+    binary, ternary = _values(data, BINARY, m), _values(data, TERNARY, m)
+    codes = np.array([BINARY.encode(value) | rubbish << 1 for value in binary.tolist()], np.uint8)
+    assert binary_weight_dot(a, codes) == (a.astype(int) * binary).sum()
+    codes = np.array([TERNARY.encode(value) | rubbish << 2 for value in ternary.tolist()], np.uint8)
+    assert ternary_weight_dot(a, codes) == (a.astype(int) * ternary).sum()
+
+
+def test_no_such_code() -> None:
+    with pytest.raises(ValueError, match="code 10 is no ternary value"):
+        ternary_dot(np.array([2], np.uint8), np.array([1], np.uint8))
+    with pytest.raises(ValueError, match="code 10 is no ternary value"):
+        ternary_weight_dot(np.array([2], np.int8), np.array([6], np.uint8))
