@@ -20,6 +20,8 @@ def test_measures_every_seed(
     used = Resources(luts=5000, registers=3000, block_rams=20, multipliers=8, single_port_rams=4)
 
     def implement(top: Any, board: Any, folder: Path, *, seed: int, clock_hz: int, progress: Any) -> Implementation:
+        for component in (top, top.design):
+            component._MustUse__used = True
         assert board is BOARDS["icebreaker"] and clock_hz == 20_250_000
         result = Implementation(
             board=board.name, seed=seed, clock_hz=clock_hz, fmax_hz={4: 22, 7: 19, 9: 25}[seed] * 10**6, netlist=used,

@@ -1,0 +1,39 @@
+"""docs/boards.md: its tables are those of the code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from macaw.boards.board import Board
+from macaw.boards.catalog import BOARDS
+from macaw.boards.device import PARTS
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "boards.md").read_text()
+ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("|")]
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
+def test_board(board: Board) -> None:
+    capacity = board.capacity
+    (row,) = (row for row in ROWS if len(row) == 9 and row[1] == f"`{board.name}`")
+    assert row[0] == board.title
+    assert row[2:7] == [
+        board.part, f"{capacity.luts:,}", f"{capacity.registers:,}", f"{capacity.memory_bytes // 1024} KiB",
+        str(capacity.multipliers),
+    ]  # fmt: skip
+    assert row[7] == f"{board.input_hz / 1e6:g} MHz, {board.default_clock_hz / 1e6:g} MHz"
+    for light, text in zip(board.leds, row[8].split(", "), strict=True):
+        assert text == "–" if light is None else f"`{light[0]}` {light[1]}" in text
+    (link,) = (row[1] for row in ROWS if len(row) == 2 and row[0] == f"`{board.name}`")
+    assert link == f"{board.link}; {board.baud(board.clock_hz()) / 1e6:g} Mbaud"
+
+
+def test_nothing_else() -> None:
+    assert {row[1] for row in ROWS if len(row) == 9 and row[1].startswith("`")} - {"`--board`"} == {f"`{name}`" for name in BOARDS}
+
+
+def test_parts() -> None:
+    parts = [word for row in ROWS if len(row) == 3 for word in row[2].replace("`", "").split(", ") if word in PARTS]
+    assert len(parts) == 5
