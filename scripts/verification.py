@@ -15,7 +15,7 @@ from ..boards.accelerator import Accelerator
 from ..hw.errors import CheckFailed
 from ..sim.core_simulation import CoreSimulation
 from ..sim.golden_network import GoldenNetwork, model_output, quantize_input
-from ..sim.reference import Reference, open_reference
+from ..sim.reference import Reference, open_reference, output_differences
 from .build_folder import Build
 from .console import Stages
 from .inputs import Inputs, random_inputs
@@ -217,7 +217,7 @@ def verify_build(
                 inputs=size,
                 elements=golden[:size].size,
                 rtl_differences=int((simulated.outputs != golden[:size]).sum()) if size == rtl_count else None,
-                reference_differences=None if wanted is None else int((wanted[:size] != golden_outputs[:size]).sum()),
+                reference_differences=None if wanted is None else output_differences(graph, wanted[:size], golden_outputs[:size]),
             )
         )
     result = Verification(
