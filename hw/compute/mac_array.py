@@ -11,11 +11,25 @@ from amaranth.utils import ceil_log2
 
 from ..config import EngineConfig
 from ..control.delay import copies, delay
-from ..products import PRODUCTS
+from .binary_weight_dot import BinaryWeightDot
 from .dot_product import DotProduct
-from .portable_dot import PortableDot
+from .int4_dot import Int4Dot
+from .ternary_dot import TernaryDot
+from .ternary_weight_dot import TernaryWeightDot
+from .xnor_popcount import XnorPopcount
 
 __all__ = ["MacArray"]
+
+
+_DOTS = {
+    "int4xint4": Int4Dot,
+    "ternaryxternary": TernaryDot,
+    "binaryxbinary": XnorPopcount,
+    "int8xternary": TernaryWeightDot,
+    "int8xbinary": BinaryWeightDot,
+}
+_LEVELS = {"int4xint4": 4, "ternaryxternary": 3, "binaryxbinary": 3, "int8xternary": 3, "int8xbinary": 2}
+"""The most stages of a dot product, besides those for m bytes; the cycle model must know them without building it."""
 
 
 class MacArray(wiring.Component):
@@ -84,13 +98,17 @@ class MacArray(wiring.Component):
                     if name == "int8xint8":
                         total = self._multiplied(m, pixel, lane, place)
                     else:
-                        dot = PortableDot(config.m, PRODUCTS[name])
+                        dot: Any = _DOTS[name](config.m)
                         m.submodules[f"dot_{place}"] = dot
                         m.d.comb += [
                             dot.activations.eq(self.windows[pixel]),
                             dot.weights.eq(self.weights[lane]),
                         ]
-                        total = dot.total
+                        # A dot product is often a stage shorter than its bound.
+                        early = _latency(name, config) - dot.latency
+                        if early < 0:
+                            raise ValueError(f"{name} of {config.m} bytes takes {dot.latency} cycles, {-early} more than stated")
+                        total = delay(m, dot.total, early, f"short_{place}")[-1]
                     totals.append(delay(m, total, slowest - _latency(name, config), f"total_{place}")[-1])
                 sums = self.sums[pixel * config.n + lane]
                 if several:
@@ -116,7 +134,7 @@ class MacArray(wiring.Component):
 
 
 def _latency(name: str, config: EngineConfig) -> int:
-    """Latency of one of the dot products."""
+    """Latency of one of the dot products, for those without multipliers a bound for all m of a size."""
     if name == "int8xint8":
         return config.multiplier_latency + ceil_log2(config.m)
-    return PortableDot.latency_of(config.m, PRODUCTS[name])
+    return _LEVELS[name] + ceil_log2(config.m)

@@ -5,9 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ...hw.products import PRODUCTS, Product
+
 __all__ = ["mac_array"]
 
 
-def mac_array(windows: NDArray[np.int8], weights: NDArray[np.int8]) -> NDArray[np.int64]:
-    """``sums[i * n + j] = dot(windows[i], weights[j])`` for windows (p, m) and weights (n, m)."""
+def mac_array(
+    windows: NDArray[np.int8], weights: NDArray[np.int8], product: Product = PRODUCTS["int8xint8"]
+) -> NDArray[np.int64]:
+    """``sums[i * n + j] = dot(windows[i], weights[j])`` for windows (p, m) and weights (n, m) of bytes, read as ``product``
+    says; where it counts, the number of equal pairs."""
+    windows = product.activations.unpack(windows.view(np.uint8))
+    places = 8 // product.activations.width  # of weights in a byte, each in the lowest bits of its place
+    spread = weights.view(np.uint8)[..., None] >> np.arange(0, 8, 8 // places).astype(np.uint8)
+    weights = product.weights.unpack(spread.reshape(*weights.shape[:-1], -1))[..., :: 8 // product.weights.width]
+    if product.counts:
+        return (windows[:, None] == weights[None]).sum(-1).reshape(-1)
     return (windows.astype(np.int64) @ weights.astype(np.int64).T).reshape(-1)

@@ -42,15 +42,16 @@ def test_golden_model_is_what_the_graph_says(seed: int) -> None:
     found = GoldenNetwork(chosen, certified).run(values)
     maps = {graph.input: values}
     for node in graph.nodes:
-        source, target = maps[node.input].astype(np.int64), graph.tensors[node.output]
+        zero_point, target = graph.tensors[node.input].zero_point, graph.tensors[node.output]
         if isinstance(node, MaxPool):
             maps[node.output] = max_pool(maps[node.input], node.kernel, stride=node.stride, padding=node.padding)
             continue
         assert isinstance(node, Convolution)
         sums = convolution(
-            source - graph.tensors[node.input].zero_point, node.weights, stride=node.stride, padding=node.padding,
-            dilation=node.dilation, groups=node.groups, pad_value=0,
+            maps[node.input], node.weights, stride=node.stride, padding=node.padding, dilation=node.dilation,
+            groups=node.groups, pad_value=zero_point,
         )  # fmt: skip
+        sums = sums - zero_point * node.weights.astype(np.int64).sum(axis=(1, 2, 3))
         outputs = node.requantization.outputs(sums + node.bias, np.arange(len(node.bias)))
         maps[node.output] = (2 * outputs - 1 if target.format == "binary" else outputs).astype(np.int8)
         assert set(np.unique(maps[node.output]).tolist()) <= set(FORMATS[target.format].members)
