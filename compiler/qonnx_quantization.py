@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .float_steps import apply_step
+from .graph import Convolution
 from .onnx_builder import GraphBuilder, Handler, dense, input_elements
 from .onnx_constants import LARGEST_CONSTANT
 from .onnx_model import QONNX, OnnxNode
@@ -19,6 +20,7 @@ from .qonnx_constants import constant_reals, quantized_constant
 from .qonnx_elementwise import prepared
 from .qonnx_layers import quantized_layer
 from .qonnx_quantizers import Bipolar, Quantizer, Thresholds, Truncation, Uniform, positive_scale, rounding_mode
+from .two_lines import has_no_line
 
 __all__ = ["QONNX_QUANTIZATION", "new_input_map"]
 
@@ -156,7 +158,16 @@ def _quantized(
     if isinstance(quantizer, Uniform) and quantizer.high - quantizer.low > 255:
         # An intermediate result of more than 8 bits is one operator more.
         return extended(value, quantizer.step)
-    return quantized_layer(build, value, quantizer, node.outputs[0])
+    layers = len(build.result.nodes)
+    result = quantized_layer(build, value, quantizer, node.outputs[0])
+    last = build.result.nodes[-1]
+    if node.outputs[0] in build.model.outputs and isinstance(quantizer, Uniform) and isinstance(last, Convolution):
+        if quantizer.high - quantizer.low >= 3 and build.model.uses[node.outputs[0]] == 1:
+            if has_no_line(build.result, last):
+                # The host can do what no line does.
+                del build.result.nodes[layers:], build.result.tensors[node.outputs[0]]
+                return extended(value, quantizer.step)
+    return result
 
 
 def _changes_nothing(build: GraphBuilder, value: Reals, quantizer: Quantizer) -> bool:

@@ -23,21 +23,21 @@ from .number_sets import place_values
 from .requantization import ThresholdRequantization
 from .requantize import input_ranges
 
-__all__ = ["split_layers"]
+__all__ = ["has_no_line", "split_layers"]
 
 
 def split_layers(graph: Graph) -> None:
     """Give every layer of thresholds without a line two maps in the place of one, where its readers allow it.
 
-    They do not if the map leaves the network, or if one of them is neither a convolution nor a max pool; the solver then
-    refuses the layer.
+    They do not if the map leaves the network, or if one of them is neither a max pool nor a convolution without groups; the
+    solver then refuses the layer.
     """
     for node in tuple(graph.nodes):
         if not isinstance(node, Convolution) or not isinstance(node.requantization, ThresholdRequantization):
             continue
         current = next(other for other in graph.nodes if other.output == node.output)
         assert isinstance(current, Convolution)
-        if node.requantization.high - node.requantization.low < 3 or not _has_no_line(graph, current):
+        if node.requantization.high - node.requantization.low < 3 or not has_no_line(graph, current):
             continue
         maps = _readable(graph, node.output)
         if maps is None:
@@ -49,7 +49,8 @@ def split_layers(graph: Graph) -> None:
                 graph.nodes[index] = replace(reader, weights=np.concatenate([reader.weights, reader.weights], axis=-1))
 
 
-def _has_no_line(graph: Graph, node: Convolution) -> bool:
+def has_no_line(graph: Graph, node: Convolution) -> bool:
+    """Whether a channel of the layer is no straight line."""
     stairs = layer_staircase(node, graph.tensors[node.input].zero_point, input_ranges(graph)[node.input])
     bits = LineSolver(stairs).multiplier_bits(np.arange(len(stairs.low)))
     return bool((bits > WIDEST_MULTIPLIER).all(1).any())
