@@ -173,13 +173,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--engines", type=int, default=10)
     parser.add_argument("--networks", type=int, default=5, help="on each engine")
     parser.add_argument("--seed", type=int, default=1, help="of the first engine; the next ones count up")
+    parser.add_argument("--packed", action="store_true", help="maps and weights of few bits, too")
     arguments = parser.parse_args(argv)
+    run = run_packed_engine if arguments.packed else run_engine
 
     def command() -> None:
         for seed in range(arguments.seed, arguments.seed + arguments.engines):
             with tempfile.TemporaryDirectory() as folder:
                 try:
-                    for outcome in run_engine(seed, Path(folder), networks=arguments.networks):
+                    for outcome in run(seed, Path(folder), networks=arguments.networks):
                         CONSOLE.print(
                             f"seed {seed}: {outcome.engine}: equal, {outcome.cycles:,} cycles ({outcome.stalls:,} stalls): "
                             f"{outcome.layers}"

@@ -79,6 +79,10 @@ class _Stimulus:
         """Output groups with the same clamp."""
         told, chance = self.unit.told, self.unit.chance
         clamp = {"low": low, "high": high, "pivot": chance.choice([-128, 127, extreme(chance, -128, 127)])}
+        clamp["wrap"] = chance.randrange(2)
+        wrap = bool(clamp["wrap"] and told["wrapping"])
+        if wrap:
+            clamp["pivot"] = -128
         for _ in range(groups):
             moderate = chance.random() < 0.5
             parameters = self.moderate() if moderate else self.parameters()
@@ -97,6 +101,7 @@ class _Stimulus:
                         high,
                         clamp["pivot"] if told["nudge"] else -128,
                         told["nudge"],
+                        wrap,
                     )[0]
                 )
                 pause = told["interval"] - 1

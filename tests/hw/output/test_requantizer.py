@@ -31,13 +31,13 @@ def test_bench(tmp_path: Path, simulator: str) -> None:
     for accumulator, multiplier, shifts, nudge, digit, product in _SHAPES:
         config = EngineConfig(
             p=1, m=1, n=1, accumulator_width=accumulator, multiplier_width=multiplier, shifts=shifts,
-            nudge=nudge, requantizer_digit=digit,
+            nudge=nudge, requantizer_digit=digit, wrapping=nudge != 0,
         )  # fmt: skip
         unit = Requantizer(config)
         assert (unit.hold, unit.latency) == (product + 1, product + 4)
         assert unit.interval == (1 if digit == 0 else -(-multiplier // digit) + 1)
         told = {
-            "shifts": shifts, "nudge": nudge, "interval": unit.interval, "hold": unit.hold, "latency": unit.latency,
+            "shifts": shifts, "nudge": nudge, "wrapping": config.wrapping, "interval": unit.interval, "hold": unit.hold, "latency": unit.latency,
         }  # fmt: skip
         units.append((unit, told))
     assert run_gallery("requantizer", units, tmp_path, simulator=simulator) == 2
