@@ -338,7 +338,7 @@ def test_quantizers_that_change_nothing_need_no_layer(qonnx: Writer, relu: bool,
     value = qonnx.quant(qonnx.node("MatMul", qonnx.bipolar("x"), qonnx.signs(12, 8)), 2.1, 3, signed=0)
     value = qonnx.node("Relu", value) if relu else value
     again = qonnx.quant(value, 2.1, 4, signed=0)
-    graph = equals_reference(qonnx.path((1, 12), qonnx.node("MatMul", again, qonnx.signs(8, 3))), inputs(30, 12))
+    graph = equals_reference(qonnx.path((1, 12), qonnx.node("MatMul", again, qonnx.signs(8, 3))), inputs(30, 12), exact=False)
     assert len(graph.nodes) == layers
 
 
