@@ -34,7 +34,7 @@ BOARDS: dict[str, Board] = {
 """Every board by its name."""
 
 
-_SERIES = ("LFE5", "ICE40", "GW1", "GW2", "LIFCL")
+_SERIES = ("LFE5", "ICE40", "GW1", "GW2", "LIFCL", "LFD2NX")
 """How the numbers of parts begin."""
 
 

@@ -29,7 +29,7 @@ class Capacity:
     block_ram_bits : int
         Bits of one block, parity bits included.
     multipliers : int
-        18 x 18 multipliers of an ECP5, 16 x 16 of an iCE40, 9 x 9 of a Gowin.
+        18 x 18 multipliers of an ECP5 or Nexus, 16 x 16 of an iCE40, 9 x 9 of a Gowin.
     single_port_rams : int
         Blocks of 16 Ki x 16 bits.
     """
@@ -147,6 +147,9 @@ _GOWIN_PARTS = {
 }  # fmt: skip
 _GOWIN_CLOCK_HZ = {"GW1N-9C": 36_000_000, "GW2A-18C": 54_000_000}
 
+_NEXUS = Capacity(luts=32256, registers=32256, block_rams=84, block_ram_bits=18432, multipliers=56)
+_NEXUS_PACKAGES = {"LIFCL-40": ("BG256", "MG289", "BG400"), "LFD2NX-40": ("BG196", "BG256")}
+
 
 def _parts() -> dict[str, Device]:
     devices: list[Device] = []
@@ -182,6 +185,14 @@ def _parts() -> dict[str, Device]:
         )
         for part, chip in _GOWIN_PARTS.items()
     ]  # fmt: skip
+    devices += [
+        Device(
+            part=f"{chip}-{speed}{package}{grade}", family=Family.NEXUS, capacity=_NEXUS,
+            nextpnr_arguments=("--device", f"{chip}-{speed}{package}{grade}"),
+            multiplier_latency=3, requantizer_digit=4, weight_memory="block", default_clock_hz=75_000_000,
+        )
+        for chip, packages in _NEXUS_PACKAGES.items() for package in packages for speed in "789" for grade in "CI"
+    ]  # fmt: skip
     return {device.part: device for device in devices}
 
 
@@ -205,5 +216,5 @@ def find_device(part: str) -> Device:
     raise UserError(
         f"There is no part {part[:40]!r} that the open tools place and route.{guess} Known are LFE5U-12F, -25F, -45F, -85F, "
         f"LFE5UM and LFE5UM5G with speed, package and grade, as in LFE5U-45F-6BG381C; iCE40 with package, as in {examples}; "
-        f"and {', '.join(_GOWIN_PARTS)}."
+        f"LIFCL-40 and LFD2NX-40, as in LIFCL-40-9BG400C; and {', '.join(_GOWIN_PARTS)}."
     )

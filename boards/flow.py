@@ -31,8 +31,8 @@ class Flow:
         Tells nextpnr where the pins are.
     no_pins : tuple of str
         Tells nextpnr that it may choose them.
-    stand_in_pins : tuple of 3 str
-        For nextpnr that may not: pins for clock, reset and data of a component out of context; else empty.
+    stand_ins : tuple of 2 str
+        Where nextpnr may not: file name and text that say where clock, reset and data of a component out of context are.
     routed : tuple of str
         Tells nextpnr where to leave the result.
     targets_clock : bool
@@ -52,7 +52,7 @@ class Flow:
     packer: str
     pins: tuple[str, ...]
     no_pins: tuple[str, ...]
-    stand_in_pins: tuple[str, ...] = ()
+    stand_ins: tuple[str, str] = ("", "")
     routed: tuple[str, ...]
     targets_clock: bool = False
     router: tuple[str, ...] = ()
@@ -79,19 +79,43 @@ def flow_of(destination: Board | Device) -> Flow:
         return _ECP5
     if destination.family in (Family.ICE40, Family.ICE40UP):
         return _ICE40
+    if destination.family is Family.NEXUS:
+        return _nexus(destination.part)
     assert destination.family is Family.GOWIN, destination.family
     chip = destination.nextpnr_arguments[-1].removeprefix("family=")
     return Flow(
         synthesis="synth_gowin", synthesis_options=f"-family {chip[:4].lower()}", no_pads="-noiopads",
         netlist_command="write_json macaw.json", nextpnr="nextpnr-himbaechel-gowin", packer="gowin_pack",
         pins=("--vopt", "cst=macaw.cst"), no_pins=("--vopt", "cst=macaw.cst"),
-        stand_in_pins=_GOWIN_STAND_INS[destination.part], routed=("--write", "macaw.pnr.json"), targets_clock=True,
+        stand_ins=("macaw.cst", _constraints('IO_LOC "{port}" {pin};', _GOWIN_STAND_INS[destination.part])), routed=("--write", "macaw.pnr.json"), targets_clock=True,
         # The pins of the configuration flash are free for the design after configuration, as amaranth-boards has it.
         pack=("-d", chip, "--sspi_as_gpio", "--mspi_as_gpio", *_GOWIN_PINS[chip], "-o", "BITSTREAM", "macaw.pnr.json"),
         suffix="fs",
     )  # fmt: skip
 
 
+def _nexus(part: str) -> Flow:
+    """There is no board with one: the packer is not called."""
+    chip, _, rest = part.rpartition("-")
+    pins = _NEXUS_STAND_INS[chip, rest[1:-1]]
+    return Flow(
+        synthesis="synth_nexus", synthesis_options=f"-family {chip.split('-')[0].lower()}", no_pads="-noiopad",
+        nextpnr="nextpnr-nexus", packer="prjoxide", pins=("--pdc", "macaw.pdc"), no_pins=("--pdc", "macaw.pdc"),
+        stand_ins=("macaw.pdc", _constraints("ldc_set_location -site {{{pin}}} [get_ports {port}]", pins)),
+        routed=("--fasm", "macaw.fasm"), pack=("pack", "macaw.fasm", "BITSTREAM"), suffix="bit",
+    )  # fmt: skip
+
+
+def _constraints(line: str, pins: tuple[str, str, str]) -> str:
+    return "".join(line.format(port=port, pin=pin) + "\n" for port, pin in zip(("clk", "rst", "serial"), pins, strict=True))
+
+
+_NEXUS_STAND_INS = {
+    ("LIFCL-40", "BG256"): ("F6", "K11", "J11"), ("LIFCL-40", "MG289"): ("H3", "L13", "L11"),
+    ("LIFCL-40", "BG400"): ("J2", "W19", "V18"), ("LFD2NX-40", "BG196"): ("D3", "F11", "G10"),
+    ("LFD2NX-40", "BG256"): ("F6", "C4", "A4"),
+}  # fmt: skip
+"""The first can carry a clock."""
 _GOWIN_STAND_INS = {
     "GW1NR-LV9QN88PC6/I5": ("52", "18", "17"), "GW2A-LV18PG256C8/I7": ("H11", "T13", "M11"),
     "GW2AR-LV18QN88C8/I7": ("4", "69", "70"),

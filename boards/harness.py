@@ -16,6 +16,7 @@ from ..hw.bus.uart import UartReceiver, UartTransmitter
 from ..hw.config import EngineConfig
 from ..hw.engine import Engine
 from ..hw.errors import UserError
+from ..hw.primitives.target import Family, family_of
 
 __all__ = ["Harness"]
 
@@ -77,13 +78,17 @@ class Harness(wiring.Component):
         m.submodules.answers = answers = StreamRegister(8)
         wiring.connect(m, bridge.o, answers.i)
         wiring.connect(m, answers.o, transmitter.i)
-        # The bridge need not lie near the engine.
-        m.submodules.requests = requests = StreamRegister(REQUEST)
-        m.submodules.responses = responses = StreamRegister(RESPONSE)
-        wiring.connect(m, bridge.core.request, requests.i)
-        wiring.connect(m, requests.o, engine.port.request)
-        wiring.connect(m, engine.port.response, responses.i)
-        wiring.connect(m, responses.o, bridge.core.response)
+        if family_of(platform) in (Family.ICE40, Family.ICE40UP):
+            # Small and slow, without registers to spare.
+            wiring.connect(m, bridge.core, engine.port)
+        else:
+            # The bridge need not lie near the engine.
+            m.submodules.requests = requests = StreamRegister(REQUEST)
+            m.submodules.responses = responses = StreamRegister(RESPONSE)
+            wiring.connect(m, bridge.core.request, requests.i)
+            wiring.connect(m, requests.o, engine.port.request)
+            wiring.connect(m, engine.port.response, responses.i)
+            wiring.connect(m, responses.o, bridge.core.response)
         blink = Signal(ceil_log2(self.clock_hz))
         lost = Signal()
         m.d.sync += blink.eq(blink + 1)

@@ -65,16 +65,16 @@ def _prepare(component: Any, folder: Path, destination: Board | Device, ports: A
     # Where nothing is placed there are no pads.
     pads = "" if ports else flow.no_pads
     synthesis = " ".join(word for word in (flow.synthesis, flow.synthesis_options, pads) if word)
-    if flow.stand_in_pins:
-        places = zip(("clk", "rst", "serial"), flow.stand_in_pins, strict=True)
-        (folder / "macaw.cst").write_text("".join(f'IO_LOC "{port}" {pin};\n' for port, pin in places))
+    name, text = flow.stand_ins
+    if name:
+        (folder / name).write_text(text)
     (folder / "macaw.ys").write_text(_SCRIPT.format(synthesis=synthesis, keep_copies=keep_copies(destination.family)))
     return "macaw.ys"
 
 
 _EXAMPLES = {
     Family.ECP5: "LFE5U-85F-6BG381C", Family.ICE40: "iCE40HX8K-CT256", Family.ICE40UP: "iCE40UP5K-SG48",
-    Family.GOWIN: "GW1NR-LV9QN88PC6/I5",
+    Family.GOWIN: "GW1NR-LV9QN88PC6/I5", Family.NEXUS: "LIFCL-40-9BG400C",
 }  # fmt: skip
 """A device of each family: all of a family are synthesized alike."""
 

@@ -14,6 +14,7 @@ __all__ = ["Resources", "check_fit"]
 
 
 _GOWIN_BLOCK_RAMS = ("SP", "SPX9", "SDPB", "SDPX9B", "DPB", "DPX9B")
+_NEXUS_BLOCK_RAMS = ("DP16K", "PDP16K", "PDPSC16K", "SP16K")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +28,9 @@ class Resources:
         where it has no other input: an iCE40's logic cells, a Gowin's tables.
     registers : int
     block_rams : int
-        DP16KD, SB_RAM40_4K, BSRAM.
+        DP16KD, SB_RAM40_4K, BSRAM, EBR.
     multipliers : int
-        MULT18X18D, SB_MAC16, MULT9X9.
+        MULT18X18D, SB_MAC16, MULT9X9, MULT18X18.
     single_port_rams : int
         SB_SPRAM256KA.
     """
@@ -50,6 +51,15 @@ class Resources:
                 registers=cells.get("TRELLIS_FF", 0),
                 block_rams=cells.get("DP16KD", 0) + cells.get("PDPW16KD", 0),
                 multipliers=cells.get("MULT18X18D", 0),
+                single_port_rams=0,
+            )
+        if family is Family.NEXUS:
+            nine, wide, widest = (cells.get(name, 0) for name in ("MULT9X9", "MULT18X36", "MULT36X36"))
+            return cls(
+                luts=cells.get("LUT4", 0) + 2 * cells.get("CCU2", 0) + 2 * cells.get("WIDEFN9", 0) + 6 * cells.get("DPR16X4", 0),
+                registers=sum(count for name, count in cells.items() if name.startswith("FD1P3")),
+                block_rams=sum(cells.get(name, 0) for name in _NEXUS_BLOCK_RAMS),
+                multipliers=cells.get("MULT18X18", 0) + -(-nine // 2) + 2 * wide + 4 * widest,
                 single_port_rams=0,
             )
         if family is Family.GOWIN:
@@ -80,6 +90,11 @@ class Resources:
             return cls(
                 luts=used("TRELLIS_COMB"), registers=used("TRELLIS_FF"), block_rams=used("DP16KD"),
                 multipliers=used("MULT18X18D"), single_port_rams=0,
+            )  # fmt: skip
+        if "OXIDE_COMB" in utilization:
+            return cls(
+                luts=used("OXIDE_COMB"), registers=used("OXIDE_FF"), block_rams=used("OXIDE_EBR"),
+                multipliers=-(-used("MULT9_CORE") // 2), single_port_rams=0,
             )  # fmt: skip
         if "BSRAM" in utilization:
             return cls(

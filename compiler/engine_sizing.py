@@ -106,7 +106,7 @@ def _round_up(value: int, step: int) -> int:
 
 
 def _memory_step(budget: Budget) -> int:
-    return 512 if budget.family in (Family.ECP5, Family.GOWIN) else 256
+    return 512 if budget.family in (Family.ECP5, Family.GOWIN, Family.NEXUS) else 256
 
 
 def least_engine(needs: EngineNeeds, array: tuple[int, int, int], depth: int, budget: Budget) -> EngineConfig:

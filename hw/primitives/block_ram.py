@@ -98,7 +98,7 @@ class BlockRam(wiring.Component):
             return self._tiled(DP16KD_MODES, dp16kd, registered=True)
         if family in (Family.ICE40, Family.ICE40UP):
             return self._tiled(SB_RAM40_MODES, sb_ram40, registered=False)
-        if family is Family.GOWIN:
+        if family in (Family.GOWIN, Family.NEXUS):
             return self._inferred()
         return self._portable()
 

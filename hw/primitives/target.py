@@ -9,13 +9,14 @@ __all__ = ["Family", "Target", "family_of"]
 
 
 class Family(enum.Enum):
-    """Device families. Those of Lattice have cells of their own; everything else takes the portable form."""
+    """Device families. ECP5 and iCE40 have cells of their own; everything else takes the portable form."""
 
     GENERIC = "generic"
     ECP5 = "ecp5"
     ICE40 = "ice40"
     ICE40UP = "ice40up"
     GOWIN = "gowin"
+    NEXUS = "nexus"
 
 
 class Target:

