@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from macaw.compiler.onnx_import import HANDLERS as ONNX
+from macaw.compiler.qonnx_import import QONNX_HANDLERS
 from macaw.compiler.tflite_import import HANDLERS as TFLITE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "import.md").read_text()
@@ -19,6 +20,10 @@ def listed(heading: str) -> set[str]:
 
 def test_tensorflow_lite_operators() -> None:
     assert listed("TensorFlow Lite") == set(TFLITE)
+
+
+def test_qonnx_operators() -> None:
+    assert listed("QONNX") == {operator for _, operator in QONNX_HANDLERS}
 
 
 def test_onnx_operators() -> None:
