@@ -177,4 +177,12 @@ def size_engine(
     # A descriptor's size depends on the address widths that are now known.
     program_words = 2 + (plan.descriptors + 1) * descriptor_words(config)
     config = replace(config, program_depth=_round_up(program_words, step))
-    return SizedEngine(config=config, plan=plan, resources=engine_resources(config, budget.family))
+    resources = engine_resources(config, budget.family)
+    if not config.prefetch:
+        # One memory for both, of a power of two words: taken where it needs fewer blocks.
+        words = max(1 << (program_words + plan.tap_count - 1).bit_length(), step)
+        if words <= 4096:
+            shared = replace(config, program_depth=program_words, tap_depth=words - program_words, taps_in_program=True)
+            if (found := engine_resources(shared, budget.family)).block_rams < resources.block_rams:
+                config, resources = shared, found
+    return SizedEngine(config=config, plan=plan, resources=resources)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..hw.control.descriptor import Operation
 from ..hw.memory.map_layout import MapLayout
+from ..hw.products import PRODUCTS
 from ..sim.cost.utilization import LayerShape
 from .graph import COPY, Add, Convolution, MaxPool, Node
 
@@ -79,6 +80,8 @@ class RowTile:
 class LayerPlan:
     """One node on the engine. ``input`` and ``output`` are layouts with base 0.
 
+    ``kernel_rows``: rows of the kernel that the loop over words walks, where an output group reads one word and no row is
+    padding; the taps are then those of the first row. 1: the loop walks words, the taps all rows.
     ``tiles``: output rows in the order in which they are computed, usually one tile of all; ``taps``: of the tile that
     begins with row 0.
     """
@@ -90,6 +93,9 @@ class LayerPlan:
     taps: tuple[Tap, ...]
     runs: tuple[OutputRun, ...]
     tiles: tuple[RowTile, ...]
+    kernel_rows: int
+    row_distance: int
+    """Rows of the input between two rows of the kernel."""
     lanes: int
     """Output channels of a group: n, or those of a word for max pooling."""
 
@@ -109,16 +115,17 @@ class LayerPlan:
         return tuple((tile, run) for tile in self.tiles for run in self.runs)
 
     def loops(self, tile: RowTile, run: OutputRun) -> dict[str, int]:
-        """The descriptor fields that say how often things happen: all that the cycle model needs."""
+        """All that the cycle model needs: the descriptor fields that say how often things happen, and ``output_bits``."""
         operation = Operation.CONVOLUTION if self.multiplies else Operation.MAX_POOL
         return {
             "operation": operation.value,
             "groups_last": run.groups - 1,
-            "words_last": run.words - 1,
+            "words_last": run.words * self.kernel_rows - 1,
             "taps_last": len(self.taps) - 1,
             "rows_last": tile.rows - 1,
             "row_groups_last": self.row_groups - 1,
             "tail_last": self.output.width - (self.row_groups - 1) * self.output.p - 1,
+            "output_bits": self.output.bits,
         }
 
     @property
@@ -126,7 +133,22 @@ class LayerPlan:
         """Words of weights, without parameters."""
         if not self.multiplies:
             return 0
-        return sum(run.groups * run.words * len(self.taps) for run in self.runs)
+        return sum(run.groups * run.words * self.kernel_positions for run in self.runs)
+
+    @property
+    def kernel_positions(self) -> int:
+        """Positions of the kernel: taps, in each of the rows that the loop over words walks."""
+        return len(self.taps) * self.kernel_rows
+
+    @property
+    def word_step(self) -> int:
+        """Addresses between two turns of the loop over words."""
+        return self.input.plane_words if self.kernel_rows == 1 else self.row_distance * self.input.line_words
+
+    @property
+    def walked_rows(self) -> range:
+        """Rows of the input that the loop over words reads at each tap, relative to the tap's."""
+        return range(0, self.kernel_rows * self.row_distance, self.row_distance)
 
     @property
     def shape(self) -> LayerShape:
@@ -145,7 +167,7 @@ class LayerPlan:
             outputs=self.output.channels,
             groups=sum(run.groups for run in self.runs),
             words=self.runs[0].words,
-            taps=len(self.taps),
+            taps=self.kernel_positions,
             fan_in=fan_in,
             grouped=grouped,
             products=products,
@@ -248,10 +270,16 @@ def plan_layer(
     ``source.phases`` must be the node's horizontal stride. ``second``: the layout of an addition's second map, and
     ``distance`` how many addresses behind the first map it begins. ``tile_rows``: output rows of a tile; 0: all.
     """
+    kernel_rows = row_distance = 1
     if isinstance(node, Convolution):
         outputs, height, width, fan_in = node.weights.shape
-        taps = _taps(source, (height, width), node.stride[1], (node.padding[0], node.padding[1]), node.dilation)
         first_words, words = input_words(outputs, node.groups, fan_in, source.word_channels, n)
+        # A walked row is no word's end, behind which bytes would be masked.
+        if words == 1 and not (node.padding[0] or node.padding[2]) and PRODUCTS[node.product].zero:
+            kernel_rows, row_distance = height, node.dilation[0]
+        taps = _taps(
+            source, (height // kernel_rows, width), node.stride[1], (node.padding[0], node.padding[1]), node.dilation
+        )
         lanes = n
         stride = node.stride
     elif isinstance(node, Add):
@@ -284,6 +312,8 @@ def plan_layer(
         stride=stride,
         taps=taps,
         runs=_output_runs(first_words, words),
+        kernel_rows=kernel_rows,
+        row_distance=row_distance,
         tiles=_row_tiles(taps, source, target.height, stride[0], tile_rows or target.height),
         lanes=lanes,
     )

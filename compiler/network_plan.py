@@ -69,7 +69,9 @@ class NetworkPlan:
     @property
     def most_groups(self) -> int:
         """The most output groups, or words in a pixel, of any layer."""
-        return max(max(run.groups, run.words, run.period) for plan in self.layers for run in plan.runs)
+        return max(
+            max(run.groups, run.words, run.period, plan.kernel_rows) for plan in self.layers for run in plan.runs
+        )
 
     @property
     def extent(self) -> int:

@@ -32,7 +32,8 @@ def legal_distances(plan: LayerPlan, source: MapLayout) -> tuple[int, ...]:
     ``source`` is the layer's input or an addition's second map. Distances are whole rows and near the ends of what is
     possible: the output in the input's place, shifted by less than two planes, or its last two planes there.
     """
-    return _distances(plan.passes, plan.stride, plan.lanes, plan.row_groups, _fan_in(plan), source, plan.output)
+    rows = plan.walked_rows
+    return _distances(plan.passes, rows, plan.stride, plan.lanes, plan.row_groups, _fan_in(plan), source, plan.output)
 
 
 def _fan_in(plan: LayerPlan) -> tuple[int, int]:
@@ -46,6 +47,7 @@ def _fan_in(plan: LayerPlan) -> tuple[int, int]:
 @lru_cache(maxsize=4096)
 def _distances(
     passes: _Passes,
+    walked: range,
     stride: tuple[int, int],
     lanes: int,
     row_groups: int,
@@ -53,7 +55,7 @@ def _distances(
     source: MapLayout,
     target: MapLayout,
 ) -> tuple[int, ...]:
-    reads = _flat(_last_reads(passes, stride, lanes, row_groups, fan, source, target.channels), source, -1)
+    reads = _flat(_last_reads(passes, walked, stride, lanes, row_groups, fan, source, target.channels), source, -1)
     writes = _flat(_first_writes(passes, lanes, row_groups, target), target, _NEVER)
     reach = 2 * max(source.plane_words, target.plane_words)
     candidates = {
@@ -86,6 +88,7 @@ def _flat(times: Times, layout: MapLayout, nothing: int) -> Times:
 
 def _last_reads(
     passes: _Passes,
+    walked: range,
     stride: tuple[int, int],
     lanes: int,
     row_groups: int,
@@ -101,7 +104,7 @@ def _last_reads(
         pointwise = row_groups == source.line_words and stride[1] == 1 and all(tap.column == 0 for tap in tile.taps)
         offsets = np.arange(row_groups) if pointwise else np.full(source.line_words, row_groups - 1)
         last = np.full(source.height, -1, np.int64)
-        for tap in {tap.row for tap in tile.taps}:
+        for tap in {tap.row + row for tap in tile.taps for row in walked}:
             rows = tile.input_row + np.arange(tile.rows) * stride[0] + tap
             inside = np.flatnonzero((rows >= tile.input_row) & (rows < source.height))
             last[rows[inside]] = np.maximum(last[rows[inside]], inside)

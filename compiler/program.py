@@ -163,6 +163,9 @@ def assemble(
             if product.name not in config.products:
                 raise ValueError(f"layer {node.name} needs the product {product.name}; the engine has {config.products}")
             padded = packed_weights(dense, product, source)
+            if plan.kernel_rows > 1:
+                # The rows take the place of words: columns outside, rows inside.
+                padded = padded.swapaxes(1, 2)
         weight_first = {}
         for run in plan.runs:
             weight_first[run] = len(weight_words) if rule else 0
@@ -174,8 +177,8 @@ def assemble(
                     channels = range(start, min(start + config.n, end_channel))
                     weight_words.extend(_parameter_words(rule, channels, config))
                     first_word = run.first_word + group // run.period * run.period_words
-                    rows = np.zeros((config.n, len(plan.taps), run.words, config.m), np.uint8)
-                    part = padded[channels.start : channels.stop].reshape(len(channels), len(plan.taps), -1, config.m)
+                    rows = np.zeros((config.n, plan.kernel_positions, run.words, config.m), np.uint8)
+                    part = padded[channels.start : channels.stop].reshape(len(channels), plan.kernel_positions, -1, config.m)
                     rows[: len(channels)] = part[:, :, first_word : first_word + run.words]
                     ordered = rows.transpose(1, 2, 0, 3).reshape(-1, config.n, config.m)
                     weight_words.extend(ordered)
@@ -191,12 +194,13 @@ def assemble(
             group_bytes = config.n * target.bits // 8
             if output_byte % config.lane_pitch:
                 raise ValueError(f"layer {node.name} begins at byte {output_byte}; the engine cannot write there: {config}")
-            values = plan.loops(tile, run) | {
+            loops = {name: value for name, value in plan.loops(tile, run).items() if name != "output_bits"}
+            values = loops | {
                 "tap_first": taps.place(tile.taps),
                 "weight_first": weight_first[run],
                 "input_first": source.base + tile.input_row * source.line_words + run.first_word * source.plane_words,
                 "input_rows": max(source.height - tile.input_row, 0),
-                "word_step": source.plane_words % feature_modulus,
+                "word_step": plan.word_step % feature_modulus,
                 "row_step": plan.stride[0] * source.line_words % feature_modulus,
                 "row_stride": plan.stride[0],
                 "period_last": run.period - 1,

@@ -73,6 +73,9 @@ class EngineConfig:
         The memory that the weight buffer is made of. ``spram`` is the 16 Ki x 16 bit single-port RAM of iCE40 UP.
     prefetch : bool
         Whether the next layer's descriptor is fetched while a layer runs, into registers of its own.
+    taps_in_program : bool
+        Whether one memory holds program and taps, which takes fewer blocks where both are short: the taps lie at its upper
+        end, from the last word down. Not with ``prefetch``, which reads the program while the taps are in use.
     pooling : bool
         Whether the engine contains the max-pooling array.
     part_pitch : int, 0..64
@@ -106,6 +109,7 @@ class EngineConfig:
     logic_dots: int = 0
     weight_memory: str = "block"
     prefetch: bool = True
+    taps_in_program: bool = False
     pooling: bool = True
     adding: bool = False
     part_pitch: int = 0
@@ -157,9 +161,13 @@ class EngineConfig:
             self.logic_dots == 0 or "int8xint8" in self.products,
             "Engine parameter logic_dots must be 0 in an engine without the product int8xint8.",
         )
-        for name in ("prefetch", "pooling", "adding", "wrapping"):
+        for name in ("prefetch", "taps_in_program", "pooling", "adding", "wrapping"):
             value = getattr(self, name)
             _require(isinstance(value, bool), f"Engine parameter {name} must be true or false, not {value!r}.")
+        _require(
+            not (self.prefetch and self.taps_in_program),
+            "Engine parameter taps_in_program must be false in an engine with prefetch.",
+        )
 
     # Words and addresses
 
@@ -197,6 +205,11 @@ class EngineConfig:
     def program_bits(self) -> int:
         """Bits of a program word's address."""
         return ceil_log2(self.program_depth)
+
+    @property
+    def shared_depth(self) -> int:
+        """Words of a memory that holds program and taps: a power of two, so that counting down needs no subtraction."""
+        return 1 << ceil_log2(self.program_depth + self.tap_depth)
 
     @property
     def slot_bits(self) -> int:
@@ -257,8 +270,15 @@ class EngineConfig:
 
     @property
     def pixel_interval(self) -> int:
-        """Cycles between two pixels that leave the accumulation buffer."""
-        return max(self.requantizer_interval, self.write_steps)
+        """Cycles between two pixels that leave the accumulation buffer, the longest of all output formats."""
+        return max(self.pixel_intervals)
+
+    @property
+    def pixel_intervals(self) -> tuple[int, ...]:
+        """Cycles between two pixels that leave the accumulation buffer, for each of the output formats."""
+        return tuple(
+            max(self.requantizer_interval, -(-(self.m - self.lane_pitch + size) // self.m)) for size in self.output_bytes
+        )
 
     @property
     def sum_width(self) -> int:

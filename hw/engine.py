@@ -92,23 +92,7 @@ class Engine(wiring.Component):
         ]
         self._registers(m, host, sequencer, steps)
 
-        # Program and taps.
-        m.submodules.program = program = BlockRam(32, config.program_depth, 32)
-        m.submodules.taps = taps = BlockRam(32 * host.tap_segments, config.tap_depth, 32)
-        m.d.comb += [
-            program.read_address.eq(sequencer.program_address),
-            program.read_enable.eq(1),
-            sequencer.program_data.eq(program.read_data),
-            program.write_address.eq(host.program_address),
-            program.write_data.eq(host.write_data),
-            program.write_enable.eq(host.program_write),
-            taps.read_address.eq(steps.step.tap),
-            taps.read_enable.eq(1),
-            taps.write_address.eq(host.tap_address),
-            taps.write_data.eq(host.write_data.replicate(host.tap_segments)),
-            taps.write_enable.eq(host.tap_write),
-        ]
-        tap = data.View(tap_layout(config), taps.read_data[: tap_layout(config).size])
+        tap = self._program_and_taps(m, host, sequencer, steps)
 
         # Window address: group + word + tap; its place in the map decides what is padding.
         group = Signal(config.feature_bits, reset_less=True)
@@ -286,6 +270,42 @@ class Engine(wiring.Component):
             features.write_enable.eq(write_mask),
         ]
         return m
+
+    def _program_and_taps(self, m: Module, host: HostAccess, sequencer: Sequencer, steps: StepGenerator) -> Any:
+        """The memories of both, or the one; gives the tap that the step generator asked for ``timing.tap`` cycles ago."""
+        config = self.config
+        width = 32 * host.tap_segments
+        layout = tap_layout(config)
+        if config.taps_in_program:
+            # The sequencer reads between layers, the step generator in them.
+            m.submodules.program = shared = BlockRam(width, config.shared_depth, 32)
+            bits = len(shared.read_address)
+            top = ~Const(0, bits)
+            m.d.comb += [
+                shared.read_address.eq(Mux(steps.idle, sequencer.program_address, top ^ steps.step.tap)),
+                shared.read_enable.eq(1),
+                sequencer.program_data.eq(shared.read_data[:32]),
+                shared.write_address.eq(Mux(host.program_write, host.program_address, top ^ host.tap_address)),
+                shared.write_data.eq(host.write_data.replicate(host.tap_segments)),
+                shared.write_enable.eq(host.tap_write | host.program_write),
+            ]
+            return data.View(layout, shared.read_data[: layout.size])
+        m.submodules.program = program = BlockRam(32, config.program_depth, 32)
+        m.submodules.taps = taps = BlockRam(width, config.tap_depth, 32)
+        m.d.comb += [
+            program.read_address.eq(sequencer.program_address),
+            program.read_enable.eq(1),
+            sequencer.program_data.eq(program.read_data),
+            program.write_address.eq(host.program_address),
+            program.write_data.eq(host.write_data),
+            program.write_enable.eq(host.program_write),
+            taps.read_address.eq(steps.step.tap),
+            taps.read_enable.eq(1),
+            taps.write_address.eq(host.tap_address),
+            taps.write_data.eq(host.write_data.replicate(host.tap_segments)),
+            taps.write_enable.eq(host.tap_write),
+        ]
+        return data.View(layout, taps.read_data[: layout.size])
 
     def _kept(self, m: Module, selector: WindowSelector, steps: StepGenerator, layer: Any) -> list[Any]:
         """What tells the window selector the bytes that hold channels: all but those behind the last input word's."""

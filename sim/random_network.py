@@ -23,6 +23,7 @@ def random_engine(generator: np.random.Generator, largest: int = 6) -> EngineCon
 
     p, m, n = pick(*range(1, largest + 1)), pick(*range(1, largest * 3 // 2 + 1)), pick(*range(1, largest + 1))
     nudge = pick(0, 25)
+    prefetch = bool(pick(0, 1))
     return EngineConfig(
         p=p,
         m=m,
@@ -42,7 +43,8 @@ def random_engine(generator: np.random.Generator, largest: int = 6) -> EngineCon
         weight_memory=("block", "spram")[pick(0, 1)],
         logic_dots=pick(0, 0, p * n // 2, p * n),
         adding=bool(pick(0, 1)),
-        prefetch=bool(pick(0, 1)),
+        prefetch=prefetch,
+        taps_in_program=not prefetch and bool(pick(0, 1)),
         part_pitch=pick(0, 1),
     )
 

@@ -24,6 +24,7 @@ def random_packed_engine(
         return int(choices[generator.integers(len(choices))])
 
     p, m, n = pick(*range(1, largest + 1)), pick(1, 2, 3, 4), pick(1, 2) * formats.lane_step
+    prefetch = bool(pick(0, 1))
     return EngineConfig(
         p=p,
         m=m,
@@ -39,7 +40,8 @@ def random_packed_engine(
         shifts=(6, 12, 18, 24, 30, 36, 42),
         requantizer_digit=pick(0, 8),
         multiplier_latency=pick(2, 3),
-        prefetch=bool(pick(0, 1)),
+        prefetch=prefetch,
+        taps_in_program=not prefetch and bool(pick(0, 1)),
         products=formats.products,
         output_formats=formats.output_formats,
         wrapping=formats.wrapping,

@@ -88,8 +88,12 @@ def engine_resources(config: EngineConfig, family: Family) -> EngineResources:
     dots = p * n
 
     blocks = p * block_rams(family, width, config.feature_depth, 8)
-    blocks += block_rams(family, 32, config.program_depth, 32)
-    blocks += block_rams(family, 32 * -(-tap_layout(config).size // 32), config.tap_depth, 32)
+    tap_width = 32 * -(-tap_layout(config).size // 32)
+    if config.taps_in_program:
+        blocks += block_rams(family, tap_width, config.shared_depth, 32)
+    else:
+        blocks += block_rams(family, 32, config.program_depth, 32)
+        blocks += block_rams(family, tap_width, config.tap_depth, 32)
     weight_width = 32 * config.weight_segments
     single_port_rams = 0
     if config.weight_memory == "spram" and family is Family.ICE40UP:

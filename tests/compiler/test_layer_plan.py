@@ -1,4 +1,4 @@
-"""Tests of macaw.compiler.layer_plan: residual addition as a depthwise convolution of two maps."""
+"""Tests of macaw.compiler.layer_plan: residual addition as a depthwise convolution of two maps; rows walked by the words' loop."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from macaw.compiler.certified_addition import balanced_digits
-from macaw.compiler.graph import Add
+from macaw.compiler.graph import Add, Convolution
 from macaw.compiler.layer_plan import ADDITION_TAPS, addition_weights, plan_layer
+from macaw.compiler.requantization import FloatRequantization
 from macaw.hw.memory.map_layout import MapLayout
 
 _ADD = Add(
@@ -46,3 +47,30 @@ def test_the_weights_of_an_addition_make_its_sum(first: int, second: int) -> Non
 def test_both_maps_of_an_addition_must_lie_alike(change: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="the two maps that add adds do not lie alike"):
         plan_layer(_ADD, _MAP, _MAP, 2, replace(_MAP, **change))
+
+
+def _pool(padding: int = 0, groups: int = 10, product: str = "int8xint8") -> Convolution:
+    return Convolution(
+        name="pool", operator="AveragePool", input="a", output="b", weights=np.ones((10, 3, 5, 10 // groups), np.int8),
+        bias=np.zeros(10, np.int64), requantization=FloatRequantization(scale=np.ones(10, np.float32), zero_point=0),
+        groups=groups, padding=(padding,) * 4, dilation=(2, 1), product=product,
+    )  # fmt: skip
+
+
+def test_the_loop_over_words_walks_the_rows_of_an_average_pool() -> None:
+    plan = plan_layer(_pool(), _MAP, replace(_MAP, height=1, width=3), 2)
+    assert (len(plan.taps), plan.kernel_rows, plan.kernel_positions) == (5, 3, 15)
+    assert {tap.row for tap in plan.taps} == {0} and list(plan.walked_rows) == [0, 2, 4]
+    loops = plan.loops(*plan.passes[0])
+    assert (loops["taps_last"], loops["words_last"]) == (4, 2)
+    assert plan.word_step == 2 * _MAP.line_words
+    assert plan.weight_words == 5 * 15 and plan.shape.taps == 15
+
+
+@pytest.mark.parametrize(
+    "node", [_pool(padding=1), _pool(groups=1), _pool(groups=5, product="int8xbinary")], ids=["padding", "words", "masks"]
+)
+def test_rows_are_taps_where_they_may_be_padding_or_words_are_walked(node: Convolution) -> None:
+    height, width = (3, 5) if node.padding[0] else (1, 3)
+    plan = plan_layer(node, _MAP, replace(_MAP, height=height, width=width), 2)
+    assert (len(plan.taps), plan.kernel_rows, plan.word_step) == (15, 1, _MAP.plane_words)

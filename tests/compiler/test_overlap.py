@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -69,8 +71,8 @@ def holds(plan: LayerPlan, distance: int) -> bool:
             planes = {channel // m for channel in channels if channel < target.channels}
             for y in range(tile.first, tile.first + tile.rows):
                 for begin in range(0, target.width, target.p):
-                    for tap in tile.taps:
-                        row = tile.input_row + (y - tile.first) * plan.stride[0] + tap.row
+                    for tap, walked in product(tile.taps, plan.walked_rows):
+                        row = tile.input_row + (y - tile.first) * plan.stride[0] + tap.row + walked
                         for i in range(target.p):
                             column = begin + tap.column + i
                             if 0 <= row < source.height and 0 <= column < tap.columns and begin + i < target.width:
@@ -114,6 +116,29 @@ def test_legal_distances_hold(
         plan = LayerPlan(**{**vars(plan), "tiles": plan.tiles[::-1]})
     for distance in legal_distances(plan, plan.input):
         assert holds(plan, distance), distance
+
+
+@settings(max_examples=40, deadline=None)
+@given(array=ARRAYS, extent=st.integers(3, 7), channels=st.integers(1, 7), dilation=st.integers(1, 2), tile_rows=st.integers(0, 2))
+def test_legal_distances_hold_for_walked_rows(
+    array: tuple[int, int, int], extent: int, channels: int, dilation: int, tile_rows: int
+) -> None:
+    node = replace(convolution(channels, channels, 2, channels), padding=(0,) * 4, dilation=(dilation, 1))
+    source = MapLayout(p=array[0], m=array[1], height=extent, width=extent, channels=channels)
+    target = MapLayout(p=array[0], m=array[1], height=extent - dilation, width=extent - 1, channels=channels)
+    plan = plan_layer(node, source, target, array[2], tile_rows=tile_rows)
+    assert plan.kernel_rows == (2 if all(run.words == 1 for run in plan.runs) else 1)
+    for distance in legal_distances(plan, plan.input):
+        assert holds(plan, distance), distance
+
+
+def test_walked_rows_are_read_until_the_last_of_them() -> None:
+    """A kernel of 3 x 1: row y is written over row y, or over one that lies further up."""
+    node = replace(convolution(4, 4, 3, 4), weights=np.ones((4, 3, 1, 1), np.int8), padding=(0,) * 4)
+    source = MapLayout(p=1, m=4, height=6, width=3, channels=4)
+    plan = plan_layer(node, source, replace(source, height=4), 4)
+    assert plan.kernel_rows == 3
+    assert max(legal_distances(plan, source)) == 0
 
 
 def test_a_pointwise_copy_may_stay_where_it_is() -> None:

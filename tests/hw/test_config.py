@@ -24,7 +24,7 @@ CHANGED: dict[str, Any] = {
     "p": 4, "m": 4, "n": 4, "depth": 2, "feature_depth": 2048, "weight_depth": 1024, "program_depth": 1024,
     "tap_depth": 512, "extent_width": 9, "group_width": 10, "accumulator_width": 25, "multiplier_width": 28,
     "shifts": (18, 24, 30, 37), "nudge": 22, "requantizer_digit": 4, "multiplier_latency": 2, "weight_memory": "spram",
-    "prefetch": False, "pooling": False, "adding": True, "logic_dots": 5, "part_pitch": 2,
+    "prefetch": False, "taps_in_program": True, "pooling": False, "adding": True, "logic_dots": 5, "part_pitch": 2,
     "products": ("int8xint8", "ternaryxternary"), "output_formats": ("int8", "ternary"), "wrapping": True,
 }  # fmt: skip
 
@@ -66,6 +66,14 @@ def test_logic_dots() -> None:
         replace(BASE, logic_dots=22)
     with pytest.raises(UserError, match="logic_dots must be an integer from 0 to 4096, not -1"):
         replace(BASE, logic_dots=-1)
+
+
+def test_one_memory_for_program_and_taps() -> None:
+    with pytest.raises(UserError, match="taps_in_program must be false in an engine with prefetch"):
+        replace(BASE, taps_in_program=True)
+    config = replace(BASE, prefetch=False, taps_in_program=True, program_depth=150, tap_depth=106)
+    assert config.shared_depth == 256
+    assert replace(config, tap_depth=107).shared_depth == 512
 
 
 def test_frozen() -> None:
@@ -121,7 +129,10 @@ def test_sums_are_as_wide_as_the_widest_product() -> None:
 def test_identity() -> None:
     assert set(CHANGED) == {field.name for field in fields(EngineConfig)}
     base = replace(BASE, n=8)  # a width that all formats allow
-    identities = {base.identity} | {replace(base, **{name: value}).identity for name, value in CHANGED.items()}
+    without = {"taps_in_program": {"prefetch": False}}
+    identities = {base.identity} | {
+        replace(base, **{name: value}, **without.get(name, {})).identity for name, value in CHANGED.items()
+    }
     assert len(identities) == len(CHANGED) + 1
     assert all(0 < identity < 1 << 64 for identity in identities)
     assert replace(BASE, p=4).identity != replace(BASE, m=4).identity
