@@ -35,7 +35,7 @@ def measure(
     for seed in seeds:
         top = BoardTop(board, config, manifest["wanted_hz"])
         try:
-            result = implement(top, board, folder / "implementation", seed=seed, clock_hz=top.clock_hz, progress=progress)
+            result = implement(top, board, folder / "implementation", seeds=(seed,), clock_hz=top.clock_hz, progress=progress)
         except TimingMissed as missed:
             result = missed.implementation
         results.append(result)

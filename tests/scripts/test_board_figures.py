@@ -19,7 +19,8 @@ def test_measures_every_seed(
 ) -> None:
     used = Resources(luts=5000, registers=3000, block_rams=20, multipliers=8, single_port_rams=4)
 
-    def implement(top: Any, board: Any, folder: Path, *, seed: int, clock_hz: int, progress: Any) -> Implementation:
+    def implement(top: Any, board: Any, folder: Path, *, seeds: Any, clock_hz: int, progress: Any) -> Implementation:
+        (seed,) = seeds
         for component in (top, top.design):
             component._MustUse__used = True
         assert board is BOARDS["icebreaker"] and clock_hz == 20_250_000
