@@ -91,7 +91,7 @@ class Stage:
     def tables(self) -> int:
         """Look-up tables on an ECP5, where the carry of a segment leaves in the table that injects the next one's."""
         additions = sum(1 + len(segment.cells) for segment in self.segments)
-        return additions + sum(1 for function in self.passed if len(function.sources) > 1)
+        return additions + sum(function.values != (0, 1) for function in self.passed if function.sources)
 
 
 @dataclass(frozen=True)

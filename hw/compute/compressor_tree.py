@@ -15,7 +15,7 @@ from .compression import Cell, Function, Segment, Stage, Term, compress
 
 __all__ = ["CompressorTree"]
 
-_LONGEST_CHAIN = 40
+_LONGEST_CHAIN = 24
 """Slots of a carry chain: timing analysis takes the whole chain for a path, although carries end at each segment."""
 
 
@@ -119,9 +119,7 @@ def _in_carry_chains(m: Module, stage: Stage, bits: Sequence[Value], name: str) 
         slots, leaving = [], None
 
     for index, segment in enumerate(stage.segments):
-        length = len(slots) + (leaving is not None)
-        # A chain of an odd number of slots leaves half a cell unused.
-        if slots and length + len(segment.cells) + 2 > _LONGEST_CHAIN - (0 if length % 2 else 4):
+        if len(slots) + len(segment.cells) + 2 > _LONGEST_CHAIN and slots:
             finish()
         slots.append(_entry(segment.injected, bits, leaving))
         outputs = Signal(len(segment.cells) + segment.carry, name=f"{name}_sum_{index}")
