@@ -47,6 +47,8 @@ class Board:
         Where alive, busy and error are shown. The resources know which level lights them.
     link : str
         Where the host's serial line goes, and what a user has to connect or solder.
+    program : str
+        Command that puts a bitstream, whose path follows, into the FPGA.
     tie_high : tuple of (resource, number, subsignal)
         Outputs that must be high for the board to work.
     keep_inactive : tuple of (resource, number)
@@ -66,6 +68,7 @@ class Board:
     uart_resource: tuple[str, int]
     leds: tuple[Light | None, Light | None, Light | None]
     link: str
+    program: str
     tie_high: tuple[tuple[str, int, str], ...] = ()
     keep_inactive: tuple[tuple[str, int], ...] = ()
     pll_on_pad: bool = False

@@ -22,5 +22,6 @@ COLORLIGHT_5A_75B = Board(
     # The only light hangs on the serial line's pin: it flickers when the board answers.
     leds=(None, None, None),
     link="no bridge on the board: 3.3 V serial adapter, its TXD at KEY+ of J19, its RXD at DATA_LED- of J19, ground at GND",
+    program="openFPGALoader -c ft232",
 )
 """Colorlight 5A-75B."""

@@ -27,6 +27,7 @@ def _ecpix5(size: str, part: str, platform: Callable[[], Any]) -> Board:
         # Three of the four coloured lights, each in one colour: green is alive, blue is busy, red is an error.
         leds=(("rgb_led", 0, "g"), ("rgb_led", 1, "b"), ("rgb_led", 2, "r")),
         link="USB port, second channel of the FT2232H",
+        program="openFPGALoader -c ft2232",
     )
 
 

@@ -21,5 +21,6 @@ ICE40_HX8K_BREAKOUT = Board(
     uart_resource=("uart", 0),
     leds=(("led", 0), ("led", 1), ("led", 2)),
     link="USB port, second channel of the FT2232H",
+    program="iceprog -S",
 )
 """iCE40-HX8K breakout board."""

@@ -22,6 +22,7 @@ ICEBREAKER = Board(
     # Two lights: green is alive, red is an error.
     leds=(("led_g", 0), None, ("led_r", 0)),
     link="USB port, second channel of the FT2232H",
+    program="iceprog",
     pll_on_pad=True,
 )
 """iCEBreaker."""

@@ -22,5 +22,6 @@ ICEPI_ZERO = Board(
     uart_resource=("uart", 0),
     leds=(("led", 0), ("led", 1), ("led", 2)),
     link="USB port of the FT231X",
+    program="openFPGALoader -b icepi-zero",
 )
 """Icepi Zero."""

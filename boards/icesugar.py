@@ -22,6 +22,7 @@ ICESUGAR = Board(
     # Green is alive, blue is busy, red is an error.
     leds=(("led_g", 0), ("led_b", 0), ("led_r", 0)),
     link="USB port (iCELink)",
+    program="icesprog",
     pll_on_pad=True,
 )
 """iCESugar."""

@@ -22,5 +22,6 @@ ICESUGAR_PRO = Board(
     # Green is alive, blue is busy, red is an error.
     leds=(("rgb_led", 0, "g"), ("rgb_led", 0, "b"), ("rgb_led", 0, "r")),
     link="USB port (iCELink)",
+    program="icesprog",
 )
 """iCESugar-Pro."""

@@ -39,6 +39,7 @@ def _orangecrab(size: str, platform: Callable[[], Any]) -> Board:
         # Green is alive, blue is busy, red is an error.
         leds=(("rgb_led", 0, "g"), ("rgb_led", 0, "b"), ("rgb_led", 0, "r")),
         link="no bridge on the board: 3.3 V serial adapter, its TXD at pin 0, its RXD at pin 1, ground at GND",
+        program="dfu-util -a 0 -D",
     )
 
 

@@ -21,5 +21,6 @@ TANG_NANO_9K = Board(
     uart_resource=("uart", 0),
     leds=(("led", 0), ("led", 1), ("led", 2)),
     link="USB port, second channel of the BL702",
+    program="openFPGALoader -b tangnano9k",
 )
 """Tang Nano 9K."""

@@ -21,5 +21,6 @@ TANG_PRIMER_20K = Board(
     uart_resource=("uart", 0),
     leds=(("led", 0), ("led", 1), ("led", 2)),
     link="USB port of the dock, second channel of the BL702",
+    program="openFPGALoader -b tangprimer20k",
 )
 """Tang Primer 20K."""

@@ -32,5 +32,6 @@ TINYFPGA_BX = Board(
     # One light.
     leds=(("led", 0), None, None),
     link="no bridge on the board: 3.3 V serial adapter, its TXD at pin 1, its RXD at pin 2, ground at G",
+    program="tinyprog -p",
 )
 """TinyFPGA BX."""

@@ -24,6 +24,7 @@ def _ulx3s(size: str) -> Board:
         uart_resource=("uart", 0),
         leds=(("led", 0), ("led", 1), ("led", 2)),
         link="USB port US1 (FT231X)",
+        program="openFPGALoader -b ulx3s",
         # A low level at the radio module's GPIO0 restarts the board.
         tie_high=(("esp32", 0, "gpio0"),),
     )

@@ -35,6 +35,7 @@ UPDUINO_V3 = Board(
     # Green is alive, blue is busy, red is an error.
     leds=(("rgb_led", 0, "g"), ("rgb_led", 0, "b"), ("rgb_led", 0, "r")),
     link="USB port (FT232H); close the solder jumper OSC, which leads the 12 MHz oscillator to pin 20",
+    program="iceprog",
     # The flash must not answer while its pins carry the serial line.
     keep_inactive=(("flash_select", 0),),
 )

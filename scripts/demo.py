@@ -6,6 +6,7 @@ import time
 from importlib import resources
 from pathlib import Path
 
+from ..boards.catalog import find_board
 from ..compiler.model_import import import_model
 from ..hw.errors import CheckFailed
 from .background import Background
@@ -62,8 +63,8 @@ def demo(folder: Path, board: str, *, route: bool = True) -> None:
         rate = implementation.clock_hz / run.cycles
         CONSOLE.print(f"     The board will read {rate:,.0f} digits a second, {100 * result.accuracy.get('rtl', 0):.1f} % of them right.")
     CONSOLE.print(f"Everything is in {folder}: open {folder / 'report.html'}.")
-    if implementation is not None:
+    if implementation is not None and implementation.bitstream is not None:
         CONSOLE.print(
-            f"With the board at hand: openFPGALoader -b {build.board.name.split('-')[0]} {folder / (implementation.bitstream.name if implementation.bitstream else '')}, "
+            f"With the board at hand: {find_board(board).program} {folder / implementation.bitstream.name}, "
             f"then macaw run {folder} --port /dev/ttyUSB0 --inputs {heldout}"
         )

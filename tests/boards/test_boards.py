@@ -57,7 +57,7 @@ def test_description(board: Board) -> None:
         if light is not None:
             names = {subsignal.name for subsignal in platform.lookup(*light[:2]).ios if hasattr(subsignal, "name")}
             assert light[2:] in ((), *((name,) for name in names))
-    assert board.link
+    assert board.link and board.program
     # The PLL reaches it exactly.
     assert board.clock_hz() == board.default_clock_hz
 

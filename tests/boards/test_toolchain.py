@@ -156,7 +156,9 @@ def test_implement_component(tmp_path: Path) -> None:
     assert result.timing_met
 
 
-@pytest.mark.parametrize("part", ["LFE5U-12F-8BG256C", "iCE40HX1K-VQ100", "GW2A-LV18PG256C8/I7"])
+@pytest.mark.parametrize(
+    "part", [pytest.param("LFE5U-12F-8BG256C", marks=pytest.mark.slow), "iCE40HX1K-VQ100", "GW2A-LV18PG256C8/I7"]
+)
 def test_implement_for_a_part(part: str, tmp_path: Path) -> None:
     device = find_device(part)
     result = implement_component(BlockRam(16, 256, 8), tmp_path, board=device, clock_hz=device.clock_hz())

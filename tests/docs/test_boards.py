@@ -26,8 +26,8 @@ def test_board(board: Board) -> None:
     assert row[7] == f"{board.input_hz / 1e6:g} MHz, {board.default_clock_hz / 1e6:g} MHz"
     for light, text in zip(board.leds, row[8].split(", "), strict=True):
         assert text == "–" if light is None else f"`{light[0]}` {light[1]}" in text
-    (link,) = (row[1] for row in ROWS if len(row) == 2 and row[0] == f"`{board.name}`")
-    assert link == f"{board.link}; {board.baud(board.clock_hz()) / 1e6:g} Mbaud"
+    (row,) = (row for row in ROWS if len(row) == 3 and row[0] == f"`{board.name}`")
+    assert row[1:] == [f"{board.link}; {board.baud(board.clock_hz()) / 1e6:g} Mbaud", f"`{board.program}`"]
 
 
 def test_nothing_else() -> None:
