@@ -28,7 +28,7 @@ _PRODUCT_LUTS = {
     "int4xint4": 15.0, "ternaryxternary": 2.4, "binaryxbinary": 1.1, "int8xternary": 16.0, "int8xbinary": 9.0,
 }  # fmt: skip
 """Look-up tables of a product that needs no multiplier, its part of the adders included."""
-_LUT_FACTOR = {Family.GENERIC: 1.0, Family.ECP5: 1.15, Family.ICE40: 1.55, Family.ICE40UP: 1.55, Family.GOWIN: 1.5, Family.NEXUS: 1.4}
+_LUT_FACTOR = {Family.GENERIC: 1.0, Family.ECP5: 1.15, Family.ICE40: 1.55, Family.ICE40UP: 1.55, Family.GOWIN: 2.2, Family.NEXUS: 1.4}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,8 @@ def engine_resources(config: EngineConfig, family: Family) -> EngineResources:
 
     LUTs are counted block by block from the widths (an adder bit and a 2:1 multiplexer bit are one LUT4 each), then
     scaled by a factor for the family, fitted to packed designs: 4 x 8 x 4 and 4 x 8 x 8 on an ECP5; 1 x 4 x 2, 2 x 2 x 4, 2 x 4 x 2,
-    2 x 8 x 1, 4 x 2 x 2 and 4 x 4 x 1 on an iCE40, where a register without a LUT in front takes a logic cell of its own.
+    2 x 8 x 1, 4 x 2 x 2 and 4 x 4 x 1 on an iCE40, where a register without a LUT in front takes a logic cell of its own. So it does on a Gowin, fitted to
+    2 x 4 x 2 alone; a Nexus is not fitted yet.
     """
     p, m, n, width = config.p, config.m, config.n, config.word_width
     dots = p * n
