@@ -35,6 +35,7 @@ class _Layer:
     taps: int
     pooling: bool = False
     bits: int = 8
+    output_bits: int = 8
 
     def passes(self, m: int, n: int) -> tuple[int, int]:
         channels = 8 * m // self.bits
@@ -53,19 +54,20 @@ class _Layer:
             "rows_last": self.rows - 1,
             "row_groups_last": row_groups - 1,
             "tail_last": self.width - (row_groups - 1) * p - 1,
+            "output_bits": self.output_bits,
         }
 
 
 def _layer(graph: Graph, node: Node) -> _Layer:
     rows, width, outputs = graph.tensors[node.output].shape
-    bits = FORMATS[graph.tensors[node.input].format].width
+    bits, output_bits = (FORMATS[graph.tensors[name].format].width for name in (node.input, node.output))
     if isinstance(node, Convolution):
         _, height, kernel_width, fan_in = node.weights.shape
-        return _Layer(rows, width, outputs, node.groups, fan_in, height * kernel_width, bits=bits)
+        return _Layer(rows, width, outputs, node.groups, fan_in, height * kernel_width, bits=bits, output_bits=output_bits)
     if isinstance(node, Add):
         return _Layer(rows, width, outputs, outputs, 1, len(ADDITION_TAPS))
     if isinstance(node, MaxPool):
-        return _Layer(rows, width, outputs, outputs, 1, node.kernel[0] * node.kernel[1], pooling=True, bits=bits)
+        return _Layer(rows, width, outputs, outputs, 1, node.kernel[0] * node.kernel[1], pooling=True, bits=bits, output_bits=output_bits)
     raise TypeError(f"no cycles are known for a {type(node).__name__}")
 
 

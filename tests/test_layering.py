@@ -22,7 +22,7 @@ FORBIDDEN = {
 ASKED = ("sim.cost",)
 """What the compiler may ask nevertheless: the cost models, which import nothing but hw."""
 
-DEFINITIONS = ("hw.formats", "hw.bus.frame")
+DEFINITIONS = ("hw.formats", "hw.products", "hw.bus.frame")
 """What the judge shares with the defendant: definitions of formats, no arithmetic."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Array, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -48,7 +48,7 @@ class DrainGenerator(wiring.Component):
     ready : Out(1), idle : Out(1)
     event : Out(drain_layout(config))
 
-    **Timing.** The first event of a tile comes one cycle after ``start``; the next ones every ``config.pixel_interval`` cycles,
+    **Timing.** The first event of a tile comes one cycle after ``start``; the next ones every ``config.pixel_intervals`` cycles of the layer's output format,
     and ``group_interval`` cycles after the last pixel of an output group; every cycle for max pooling.
 
     **Reset.** Idle.
@@ -86,6 +86,12 @@ class DrainGenerator(wiring.Component):
         layer = self.layer
         pooling = layer.operation == Operation.MAX_POOL
 
+        interval: Any = config.pixel_interval
+        if len(set(config.pixel_intervals)) > 1:
+            # Of few bits, an output group touches fewer words.
+            interval = Signal(range(config.pixel_interval + 1), reset_less=True)
+            m.d.sync += interval.eq(Array(config.pixel_intervals)[layer.output_format])
+
         active = Signal()
         wait = Signal(range(max(self.group_interval, 2)))
         # Flags of the present state, computed with the state: the step generator has much to do behind `ready`.
@@ -119,7 +125,7 @@ class DrainGenerator(wiring.Component):
             """The flags of a place from its numbers and its ``row_last``, ``rows_last``."""
             map_end = pixel_last & of.row_last & of.rows_last
             tile_last = pixel_last & (pooling | (of.slot == config.depth - 1) | (of.row_last & of.rows_last))
-            quick = Mux(map_end, self.group_interval == 1, config.pixel_interval == 1)
+            quick = Mux(map_end, self.group_interval == 1, interval == 1)
             return [of.pixel_last.eq(pixel_last), of.tile_last.eq(tile_last), of.ending.eq(tile_last & (pooling | quick))]
 
         m.d.comb += [
@@ -161,7 +167,7 @@ class DrainGenerator(wiring.Component):
         pause = Signal.like(wait)
         m.d.comb += [
             emit.eq(active & wait_zero),
-            pause.eq(Mux(pooling, 0, Mux(self.event.map_end, self.group_interval - 1, config.pixel_interval - 1))),
+            pause.eq(Mux(pooling, 0, Mux(self.event.map_end, self.group_interval - 1, interval - 1))),
             self.event.valid.eq(emit),
             self.event.slot.eq(here.slot),
             self.event.pixel.eq(here.pixel),

@@ -28,7 +28,7 @@ class WriteAddress(wiring.Component):
     go : In(1)
         A layer starts: begin with its first pixel.
     valid, row_end, map_end : In(1)
-        A finished pixel, at most one every ``config.write_steps`` cycles; whether a row or the map of this output group
+        A finished pixel, at most one every so many cycles as its format's bytes can touch words; whether a row or the map of this output group
         ends with it.
     enable : Out(1), address : Out(feature_bits), bank : Out(range(p))
         A word to write.
@@ -36,7 +36,7 @@ class WriteAddress(wiring.Component):
         Which of the pixel's words it is, and how the lanes lie in it (see WordPacker).
 
     **Timing.** ``enable`` follows ``valid`` in the same cycle and, where n lanes touch several words, in the
-    ``write_steps - 1`` cycles after it.
+    ``write_steps - 1`` cycles after it, up to the next pixel: words that no byte of the format touches have an empty mask.
 
     **Reset.** No word to write.
     """

@@ -42,17 +42,22 @@ class _Judge:
     async def layer(self, shape: dict[str, int], pooling: bool) -> None:
         """A whole layer, and its last event."""
         unit, config = self.unit, self.config
+        stored = unit.chance.randrange(len(config.output_formats))
         fields = {name: 0 for name, _ in descriptor_layout(config)} | {
             "operation": (Operation.MAX_POOL if pooling else Operation.CONVOLUTION).value,
             "rows_last": shape["rows"] - 1,
             "row_groups_last": shape["row_groups"] - 1,
             "tail_last": shape["tail"] - 1,
             "groups_last": shape["output_groups"] - 1,
+            "output_format": stored,
         }
-        unit.drive(layer=encode(descriptor_layout(config), fields), go=1)
+        unit.drive(layer=encode(descriptor_layout(config), fields))
+        await self.step(start=False)
+        await self.step(start=False)  # a layer is known some cycles before it starts
+        unit.drive(go=1)
         await self.step(start=False)
         unit.drive(go=0)
-        interval = 1 if pooling else config.pixel_interval
+        interval = 1 if pooling else config.pixel_intervals[stored]
         group_interval = 1 if pooling else unit.told["group_interval"]
         for tile in drain_tiles(config.p, 1 if pooling else config.depth, **shape):
             while self.cycle < self.free or unit.chance.random() < self.idle:

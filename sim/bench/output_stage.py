@@ -109,8 +109,9 @@ class _Driver:
                     first = False
                 unit.drive(valid=1, group_end=int(left == 0), accumulators=values)
                 self.expected[-1] = output_stage(
-                    values, group.parameters, told["shifts"], told["low"], told["high"], told["pivot"], told["nudge"]
-                )
+                    values, group.parameters, told["shifts"], told["low"], told["high"], told["pivot"], told["nudge"],
+                    bool(told["wrap"]),
+                )  # fmt: skip
                 earliest = self.cycle + told["interval"]
                 if left == 0:
                     self.ends.append(self.cycle)
@@ -144,7 +145,7 @@ async def groups(dut: Any, idle: float, lateness: float) -> None:
     """
 
     async def body(unit: Unit) -> None:
-        unit.drive(low=unit.told["low"], high=unit.told["high"], pivot=unit.told["pivot"])
+        unit.drive(low=unit.told["low"], high=unit.told["high"], pivot=unit.told["pivot"], wrap=unit.told["wrap"])
         monitor = Monitor(unit, lambda: unit.list("outputs"))
         driver = _Driver(unit, idle, lateness)
         await driver.run()

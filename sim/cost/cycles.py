@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from ...hw.config import EngineConfig
 from ...hw.control.descriptor import Operation
+from ...hw.formats import FORMATS
 from ...hw.timing import PipelineTiming
 
 __all__ = ["LayerCycles", "layer_cycles", "program_cycles"]
@@ -52,11 +53,17 @@ def _timing(config: EngineConfig) -> tuple[int, int, int]:
     return timing.group_interval, timing.exchange, timing.layer_overhead
 
 
+def _interval(config: EngineConfig, output_bits: int) -> int:
+    """Cycles between two pixels of a layer; formats that the engine does not write count as the slowest."""
+    widths = [FORMATS[name].width for name in config.output_formats]
+    return config.pixel_intervals[widths.index(output_bits)] if output_bits in widths else config.pixel_interval
+
+
 def layer_cycles(config: EngineConfig, layer: Mapping[str, int]) -> LayerCycles:
-    """Cycles of the layer with these descriptor fields.
+    """Cycles of the layer with these descriptor fields; ``output_bits``: of a value of its output, 8 without.
 
     A tile of g pixel groups takes ``phases`` x g steps (phases = taps x words); the g steps of its last phase may start
-    when the tile before will have drained, which takes ``pixel_interval`` cycles a pixel. So between the last phases of
+    when the tile before will have drained, which takes its format's ``pixel_intervals`` cycles a pixel. So between the last phases of
     two tiles lie ``max(steps, drain)`` cycles, and all tiles but the last of a layer have the same length and one of two
     numbers of pixels. The parameters of an output group are sent before its steps, once the group two before has given
     up its own: the distance of two output groups is the greater of their steps, the last tile's drain, and what the
@@ -72,7 +79,8 @@ def layer_cycles(config: EngineConfig, layer: Mapping[str, int]) -> LayerCycles:
         depth = interval = group_interval = 1
         parameters = 0
     else:
-        depth, interval, parameters = config.depth, config.pixel_interval, config.parameter_words
+        depth, parameters = config.depth, config.parameter_words
+        interval = _interval(config, layer.get("output_bits", 8))
     missing = config.p - 1 - layer["tail_last"]  # pixels that the last pixel group of a row has not got
 
     def pixels(first: int, count: int) -> int:

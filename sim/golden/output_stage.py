@@ -19,9 +19,10 @@ def output_stage(
     high: int,
     pivot: int = -128,
     nudge: int = 0,
+    wrap: bool = False,
 ) -> list[int]:
     """Outputs of the lanes: each with its own (multiplier, offset, shift code)."""
     multiplier, offset, code = (np.array(column, object) for column in zip(*parameters, strict=True))
     shift = np.array([shifts[index] for index in code], object)
     sums = np.array(accumulators, object)
-    return requantizer(sums, multiplier, offset, shift, low, high, pivot, nudge).astype(int).tolist()
+    return requantizer(sums, multiplier, offset, shift, low, high, pivot, nudge, wrap).astype(int).tolist()

@@ -44,6 +44,7 @@ def layer_steps(
                             "tap": layer["tap_first"] + tap,
                             "group": base + row * layer["row_step"] + column,
                             "word": word * layer["word_step"],
+                            "word_end": int(word == words - 1),
                             "column": column * p,
                             "row": row * layer["row_stride"],
                             "drain_start": int(last and slot == 0),

@@ -19,6 +19,9 @@ _SHAPES = [(1, 1, 1, 1, 3), (3, 5, 7, 1, 11), (3, 5, 7, 3, 3), (4, 16, 4, 4, 12)
 def test_bench(tmp_path: Path, simulator: str) -> None:
     units = []
     for p, m, n, depth, group_width in _SHAPES:
-        config = EngineConfig(p=p, m=m, n=n, depth=depth, feature_depth=300, group_width=group_width)
+        products = ("int8xint8", "binaryxbinary") if depth == 3 else ("int8xint8",)  # the first ones mask
+        config = EngineConfig(
+            p=p, m=m, n=n, depth=depth, feature_depth=300, group_width=group_width, products=products
+        )
         units.append((StepGenerator(config), {"config": config.to_dict()}))
     assert run_gallery("step_generator", units, tmp_path, simulator=simulator) == 3
