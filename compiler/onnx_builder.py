@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 ACTIVATION_TYPES = {TensorProto.UINT8: True, TensorProto.INT8: False}
+_NARROW_TYPES = {TensorProto.UINT4: 8, TensorProto.INT4: 0}
+"""Types of 4 bits, and what the graph takes off them."""
 OUTPUT_QUANTIZATION = {
     "QuantizeLinear": (1, 2),
     "QLinearConv": (6, 7),
@@ -45,6 +47,13 @@ OUTPUT_QUANTIZATION = {
     "QLinearSigmoid": (3, 4),
 }
 """Where an operator that makes a quantized map has the scale and zero point of its output."""
+_TYPES = {
+    "uint8": TensorProto.UINT8,
+    "int8": TensorProto.INT8,
+    "uint4": TensorProto.UINT4,
+    "int4": TensorProto.INT4,
+}
+"""Element types of activations by the name of their numpy type."""
 
 
 class Skipped(Exception):
@@ -104,10 +113,8 @@ class GraphBuilder:
             raise Refusal("blocked quantization is not supported", "quantize activations per tensor")
         if node.input(zero_index):
             zero_point = self.constant(node, zero_index, "the zero point")
-            element = {np.dtype(np.uint8): TensorProto.UINT8, np.dtype(np.int8): TensorProto.INT8}.get(
-                zero_point.dtype, 0
-            )
             name = str(zero_point.dtype)
+            element = _TYPES.get(name, 0)
             if zero_point.size != 1:
                 raise Refusal("activations must have one zero point", "quantize activations per tensor")
             integer = int(zero_point.reshape(())) if element else 0
@@ -116,9 +123,11 @@ class GraphBuilder:
             if node.operator == "DequantizeLinear":
                 element = self.model.type(node.input(0)).element or TensorProto.UINT8
             name, integer = TensorProto.DataType.Name(element).lower(), 0
+        if element in _NARROW_TYPES:
+            return Quantization(value, integer - _NARROW_TYPES[element], False, 4)
         if element not in ACTIVATION_TYPES:
             raise Refusal(
-                f"activations are {name}, only uint8 and int8 are supported", "quantize activations to 8 bits"
+                f"activations are {name}, only integers of 8 and 4 bits are supported", "quantize activations to 8 bits"
             )
         unsigned = ACTIVATION_TYPES[element]
         return Quantization(value, integer - 128 if unsigned else integer, unsigned)
@@ -182,6 +191,7 @@ class GraphBuilder:
             unsigned=quantization.unsigned,
             reference=name,
             reference_shape=reference_shape,
+            format="int4" if quantization.bits == 4 else "int8",
         )
 
     def new_map(
@@ -198,7 +208,7 @@ class GraphBuilder:
     def quantization_of(self, tensor: str) -> Quantization:
         """The quantization of a map of the graph."""
         known = self.result.tensors[tensor]
-        return Quantization(known.scale, known.zero_point, known.unsigned)
+        return Quantization(known.scale, known.zero_point, known.unsigned, 4 if known.format == "int4" else 8)
 
     def tensor_scale(self, tensor: str) -> np.float32:
         return np.float32(self.result.tensors[tensor].scale)

@@ -27,6 +27,7 @@ def scaled_constant(array: NDArray[Any], scale: NDArray[Any], zero_point: NDArra
     """Constant integers with scale and zero point, per tensor or along an axis."""
     if array.size > LARGEST_CONSTANT:
         raise Refusal(f"a constant has {array.size} elements", f"use at most {LARGEST_CONSTANT}")
+    array, zero_point = (_widened(numbers) for numbers in (array, zero_point))
     if array.dtype not in (np.int8, np.uint8, np.int32):
         raise Refusal(f"a constant is quantized to {array.dtype}, not int8, uint8 or int32", QUANTIZE_REMEDY)
     if zero_point.dtype != array.dtype:
@@ -49,6 +50,12 @@ def scaled_constant(array: NDArray[Any], scale: NDArray[Any], zero_point: NDArra
     along[axis] = scale.size
     zeros = np.broadcast_to(zero_point.ravel().astype(np.int64), scale.shape).reshape(along)
     return ScaledConstant(array.astype(np.int64) - zeros, scale, axis)
+
+
+def _widened(array: NDArray[Any]) -> NDArray[Any]:
+    """Integers of 4 bits as those of 8."""
+    wider = {"int4": np.int8, "uint4": np.uint8}.get(str(array.dtype))
+    return array if wider is None else array.astype(wider)
 
 
 def channel_scale(weights: ScaledConstant, axis: int, channels: int) -> NDArray[np.float32]:

@@ -22,6 +22,7 @@ from .onnx_quantization import QUANTIZATION
 from .onnx_values import Unknown, Value
 from .problem import ModelError, Problem, Refusal
 from .qonnx_import import import_qonnx, is_qonnx
+from .weight_sets import recognise_weights
 
 __all__ = ["import_onnx"]
 
@@ -76,6 +77,7 @@ def import_onnx(path: str | Path) -> Graph:
         give_output(build)
     if build.problems:
         raise ModelError(build.problems)
+    recognise_weights(build.result)
     return build.result
 
 

@@ -18,9 +18,10 @@ from .problem import Refusal
 from .requantization import FloatRequantization, TableRequantization
 from .window import Window
 
-__all__ = ["SIGNED_REASON", "accumulated", "convolution", "elementwise_layer", "finish_layer", "fully_connected"]
+__all__ = ["NARROW_REASON", "SIGNED_REASON", "accumulated", "convolution", "elementwise_layer", "finish_layer", "fully_connected"]
 
 INT32_MAX = 2**31 - 1
+NARROW_REASON = "ONNX Runtime has no integer kernel for 4 bits and computes it in float32"
 SIGNED_REASON = "which ONNX Runtime fuses only with the session option session.qdqisint8allowed=1"
 
 
@@ -165,7 +166,12 @@ def finish_layer(build: GraphBuilder, total: Accumulated, node: OnnxNode, quanti
     if not clip_is_absorbed(total.minimum, total.maximum, scale, zero_point):
         reasons.append("its Relu or Clip is not implied by the output's range, so ONNX Runtime computes it in float32")
     source = build.result.tensors[total.tensor]
-    if node.operator == "QuantizeLinear" and not unsigned and build.stays_signed(name):
+    narrow = quantization.bits == 4 or source.format == "int4"
+    if narrow:
+        reasons = [*(reason for reason in reasons if reason != NARROW_REASON), NARROW_REASON]
+        low, high = max(low, quantization.limits[0]), min(high, quantization.limits[1])
+        low, high = min(low, high), max(low, high)
+    elif node.operator == "QuantizeLinear" and not unsigned and build.stays_signed(name):
         reasons.append(f"its int8 output does not have just one reader, {SIGNED_REASON}")
     elif source.unsigned != unsigned:
         reasons.append("its input and output have different types (uint8, int8)")

@@ -43,16 +43,25 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Quantization:
-    """Scale, zero point in the int8 domain, and whether the integers are uint8 in the source model."""
+    """Scale, zero point in the int8 domain, and whether the integers are uint8 in the source model.
+
+    Integers of 4 ``bits`` are -8..7 here, those of uint4 minus 8; ``unsigned`` is False for both.
+    """
 
     scale: float
     zero_point: int
     unsigned: bool
+    bits: int = 8
 
     @property
     def stated_zero_point(self) -> int:
-        """The zero point as the source model writes it."""
+        """The zero point as the source model writes it; of uint4, less 8."""
         return self.zero_point + 128 if self.unsigned else self.zero_point
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The smallest and largest integer."""
+        return -(1 << self.bits - 1), (1 << self.bits - 1) - 1
 
 
 def dequantized(values: NDArray[np.int64], quantization: Quantization) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from .graph import Add, Convolution
 from .onnx_builder import GraphBuilder, Handler, input_elements
 from .onnx_constants import QUANTIZE_REMEDY, scaled_constant
 from .onnx_host_steps import dequantize_on_host, quantize_on_host
-from .onnx_layers import SIGNED_REASON, finish_layer
+from .onnx_layers import NARROW_REASON, SIGNED_REASON, finish_layer
 from .onnx_model import OnnxNode
 from .onnx_numerics import Quantization, clip_bounds
 from .onnx_values import Accumulated, Constant, Hosted, Integers, Reals, ScaledConstant, Source, Unquantized, Value
@@ -38,6 +38,8 @@ def _quantize(build: GraphBuilder, node: OnnxNode) -> Value:
     if isinstance(value, Accumulated):
         return finish_layer(build, value, node, quantization)
     if isinstance(value, Unquantized):
+        if quantization.bits == 4:
+            raise Refusal("its output has 4 bits", "quantize what is added, multiplied or concatenated to 8 bits")
         return value.finish(value, name, quantization, not quantization.unsigned and build.stays_signed(name))
     if isinstance(value, Reals):
         return _quantize_again(build, value, node, quantization)
@@ -57,7 +59,7 @@ def _quantize_again(build: GraphBuilder, value: Reals, node: OnnxNode, wanted: Q
     name = node.outputs[0]
     low, high = clip_bounds(value.minimum, value.maximum, wanted.scale, wanted.zero_point)
     exclusive = value.exclusive and build.model.uses[name] == 1
-    if (low, high) == (-128, 127):
+    if low <= wanted.limits[0] and wanted.limits[1] <= high:
         return Integers(value.tensor, value.elements, exclusive)
     layers = [index for index, layer in enumerate(build.result.nodes) if layer.output == value.tensor]
     layer = build.result.nodes[layers[0]] if layers else None
@@ -96,7 +98,7 @@ def _scaled_constant(build: GraphBuilder, array: NDArray[Any], node: OnnxNode) -
     scale = build.constant(node, 1, "the scale")
     zero_point = build.constant(node, 2, "the zero point") if node.input(2) else np.zeros((), array.dtype)
     axis = int(node.attributes.get("axis", 1))
-    return scaled_constant(array, scale, zero_point, axis)
+    return replace(scaled_constant(array, scale, zero_point, axis), narrow=str(array.dtype) in ("int4", "uint4"))
 
 
 def dequantized_map(build: GraphBuilder, node: OnnxNode, index: int = 0) -> tuple[Reals, tuple[str, ...]]:
@@ -116,6 +118,8 @@ def dequantized_map(build: GraphBuilder, node: OnnxNode, index: int = 0) -> tupl
             "a Relu or Clip in front of it is not quantized", "quantize the Relu or Clip together with its producer"
         )
     reasons: tuple[str, ...] = () if value.direct else ("its input is reshaped or pooled after DequantizeLinear",)
+    if build.result.tensors[value.tensor].format == "int4":
+        reasons += (NARROW_REASON,)
     if value.signed:
         reasons += (f"its int8 input has several readers, {SIGNED_REASON}",)
     return value, reasons
@@ -126,7 +130,8 @@ def dequantized_weights(build: GraphBuilder, node: OnnxNode, index: int) -> tupl
     value = build.value(node, index)
     if not isinstance(value, ScaledConstant):
         raise Refusal("its weights are not quantized constants", QUANTIZE_REMEDY)
-    return value, ("its weights are transposed after DequantizeLinear",) if value.moved else ()
+    reasons: tuple[str, ...] = ("its weights are transposed after DequantizeLinear",) if value.moved else ()
+    return value, (*reasons, NARROW_REASON) if value.narrow else reasons
 
 
 QUANTIZATION: dict[tuple[str, str], Handler] = {

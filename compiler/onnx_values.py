@@ -46,13 +46,14 @@ class Constant:
 class ScaledConstant:
     """Dequantized numbers: (integers - zero point) * scale, the zero point already subtracted; one scale or one for each
     index of ``axis``. ``moved`` tells that an operator stands between DequantizeLinear and the consumer; ``unsigned`` that
-    the integers are uint8 in the model."""
+    the integers are uint8 in the model; ``narrow`` that they have 4 bits there."""
 
     integers: NDArray[np.int64]
     scale: NDArray[np.float32]
     axis: int
     moved: bool = False
     unsigned: bool = False
+    narrow: bool = False
 
 
 @dataclass(frozen=True)

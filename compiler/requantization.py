@@ -19,6 +19,7 @@ __all__ = [
     "CountRequantization",
     "FixedPointRequantization",
     "FloatRequantization",
+    "GainRequantization",
     "MeanRequantization",
     "Requantization",
     "TableRequantization",
@@ -180,6 +181,27 @@ class CountRequantization(Requantization):
     def unclamped(self, accumulators: NDArray[np.int64], channel: int | NDArray[np.intp]) -> NDArray[np.int64]:
         """Outputs without zero point and clamp."""
         return self.of.unclamped(2 * np.asarray(accumulators) + self.constant[channel], channel)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GainRequantization(Requantization):
+    """``of`` the sum ``gain * acc + constant[c]``: a layer whose weights have a common factor that was taken out.
+
+    constant : int64, shape (outputs,): the bias, which is not a multiple of the factor
+    """
+
+    of: Requantization
+    gain: int
+    constant: NDArray[np.int64]
+
+    @property
+    def slope(self) -> NDArray[np.float64]:
+        """That of the sum, times the factor."""
+        return self.gain * self.of.slope
+
+    def unclamped(self, accumulators: NDArray[np.int64], channel: int | NDArray[np.intp]) -> NDArray[np.int64]:
+        """Outputs without zero point and clamp."""
+        return self.of.unclamped(self.gain * np.asarray(accumulators) + self.constant[channel], channel)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from .tflite_linear import LINEAR
 from .tflite_movement import MOVEMENT
 from .tflite_pools import POOLS
 from .tflite_quantization import QUANTIZE_REMEDY, activation_quantization, constant
+from .weight_sets import recognise_weights
 
 __all__ = ["import_tflite"]
 
@@ -51,6 +52,7 @@ def import_tflite(path: str | Path, rounding: str = "tflm") -> Graph:
     _give_output(build)
     if build.problems:
         raise ModelError(build.problems)
+    recognise_weights(build.result)
     return build.result
 
 

@@ -45,6 +45,9 @@ class OnnxReference:
             options = onnxruntime.SessionOptions()
             options.log_severity_level = 3
             options.intra_op_num_threads = 1
+            if any(tensor.format == "int4" for tensor in self._graph.tensors.values()):
+                # Its optimizations make operators of 4-bit integers that it does not have (MaxPool).
+                options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
             self._sessions[key] = onnxruntime.InferenceSession(
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )

@@ -259,7 +259,7 @@ def test_asymmetric_weights(writer: Any) -> None:
 
 def test_sixteen_bit_activations(writer: Any) -> None:
     y = writer.node("Conv", writer.requantize("x", 0.05, np.int16(0)), writer.weights(weights(5, 4, 3, 3), 0.01))
-    message = "activations are int16, only uint8 and int8 are supported; quantize activations to 8 bits"
+    message = "activations are int16, only integers of 8 and 4 bits are supported; quantize activations to 8 bits"
     refused(writer, writer.requantize(y, 0.1, ZERO), message, opset=21)
 
 
