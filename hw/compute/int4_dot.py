@@ -39,6 +39,8 @@ class Int4Dot(wiring.Component):
     total: Signal
 
     def __init__(self, m: int) -> None:
+        if m < 1:
+            raise ValueError(f"A word has at least one byte, not {m}")
         self.m = m
         self._dot = BitPlaneDot(2 * m, 4, 4)
         self.latency = self._dot.latency

@@ -21,5 +21,5 @@ def test_bench(tmp_path: Path, family: Family) -> None:
 
 
 def test_rules() -> None:
-    with pytest.raises(ValueError, match="at least one product, not 0"):
+    with pytest.raises(ValueError, match="at least one byte, not 0"):
         TernaryWeightDot(0)
