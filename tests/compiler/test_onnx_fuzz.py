@@ -101,7 +101,44 @@ def linear(writer: Any) -> bytes:
     return Path(writer.save([1, 4, 8, 8], y, output_shape=[1, 5])).read_bytes()
 
 
-MODELS = {"residual": residual, "linear": linear}
+def few_bits(writer: Any) -> bytes:
+    """A QONNX model with most operators, whose quantizers no checker knows."""
+    generator = np.random.default_rng(4)
+    domain = {"domain": "qonnx.custom_op.general"}
+
+    def real(*shape: int) -> str:
+        return str(writer.constant(generator.normal(size=shape).astype(np.float32)))
+
+    def quant(x: str, scale: float, bits: int, **attributes: int) -> str:
+        constants = [writer.constant(np.float32(value)) for value in (scale, 0, bits)]
+        attributes = {"signed": 1, "narrow": 1, **attributes}
+        return str(writer.node("Quant", x, *constants, rounding_mode="ROUND", **attributes, **domain))
+
+    def bipolar(x: str) -> str:
+        return str(writer.node("BipolarQuant", x, writer.constant(np.float32(1)), **domain))
+
+    x = quant(writer.node("Sub", writer.node("Mul", "x", real(1)), real(1)), 0.1, 8)
+    x = writer.node("Conv", x, quant(real(6, 4, 3, 3), 0.3, 3), real(6), pads=[1, 1, 1, 1])
+    x = writer.node("BatchNormalization", x, real(6), real(6), real(6), writer.constant(np.ones(6, np.float32)))
+    x = writer.node("MaxPool", quant(writer.node("Relu", x), 0.37, 3, signed=0), kernel_shape=[2, 2], strides=[2, 2])
+    x = writer.node("Conv", x, bipolar(real(5, 6, 2, 2)), strides=[2, 2])
+    thresholds = writer.constant(np.sort(generator.normal(size=(5, 2)), axis=1).astype(np.float32))
+    x = writer.node("MultiThreshold", x, thresholds, out_bias=-1.0, out_scale=1.0, out_dtype="INT2", **domain)
+    x = writer.node("Flatten", x)
+    x = bipolar(writer.node("Add", writer.node("MatMul", x, bipolar(real(20, 7))), real(1, 7)))
+    weights = writer.node("Transpose", quant(real(3, 7), 0.2, 2), perm=[1, 0])
+    x = writer.node("Div", writer.node("MatMul", x, weights), writer.node("Pow", real(1), real(1)))
+    y = writer.node("Softmax", x, axis=1)
+    path = Path(writer.save([1, 4, 8, 8], y, output_shape=[1, 3]))
+    model = onnx.load(path)
+    model.opset_import.append(helper.make_opsetid("qonnx.custom_op.general", 1))
+    for tensor in model.graph.initializer:
+        if tensor.dims == [1]:  # a power of what is negative is no number
+            tensor.CopyFrom(onnx.numpy_helper.from_array(np.array([1.5], np.float32), tensor.name))
+    return model.SerializeToString()
+
+
+MODELS = {"residual": residual, "linear": linear, "few bits": few_bits}
 
 
 @pytest.mark.parametrize("model", MODELS)
