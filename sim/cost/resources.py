@@ -28,7 +28,7 @@ _PRODUCT_LUTS = {
     "int4xint4": 15.0, "ternaryxternary": 2.4, "binaryxbinary": 1.1, "int8xternary": 16.0, "int8xbinary": 9.0,
 }  # fmt: skip
 """Look-up tables of a product that needs no multiplier, its part of the adders included."""
-_LUT_FACTOR = {Family.GENERIC: 1.0, Family.ECP5: 1.15, Family.ICE40: 1.55, Family.ICE40UP: 1.55, Family.GOWIN: 2.2, Family.NEXUS: 1.4}
+_LUT_FACTOR = {Family.GENERIC: 1.0, Family.ECP5: 1.15, Family.ICE40: 1.43, Family.ICE40UP: 1.43, Family.GOWIN: 2.2, Family.NEXUS: 1.4}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +81,9 @@ def engine_resources(config: EngineConfig, family: Family) -> EngineResources:
     """Cells of an Engine with ``config``.
 
     LUTs are counted block by block from the widths (an adder bit and a 2:1 multiplexer bit are one LUT4 each), then
-    scaled by a factor for the family, fitted to packed designs: 4 x 8 x 4 and 4 x 8 x 8 on an ECP5; 1 x 4 x 2, 2 x 2 x 4, 2 x 4 x 2,
-    2 x 8 x 1, 4 x 2 x 2 and 4 x 4 x 1 on an iCE40, where a register without a LUT in front takes a logic cell of its own. So it does on a Gowin, fitted to
-    2 x 4 x 2 alone; a Nexus is not fitted yet.
+    scaled by a factor for the family, fitted to packed designs: 4 x 8 x 4 and 4 x 8 x 8 on an ECP5; 2 x 4 x 2 for two
+    networks, 5 x 1 x 2 and 1 x 8 x 1 on an iCE40, where a register without a LUT in front takes a logic cell of its own: those of sums
+    and requantization parameters are counted. So it does on a Gowin, fitted to 2 x 4 x 2 alone; a Nexus is not fitted yet.
     """
     p, m, n, width = config.p, config.m, config.n, config.word_width
     dots = p * n
@@ -132,9 +132,14 @@ def engine_resources(config: EngineConfig, family: Family) -> EngineResources:
     several = len(config.output_formats) - 1
     write += 8 * max(config.output_bytes) * several
     pool += width * p * several if config.pooling else 0
+    registers = 0
+    if family in (Family.ICE40, Family.ICE40UP):
+        # Parameters that wait and those in use; the running sums and the finished ones.
+        registers = n * (width * config.parameter_words + config.parameter_width)
+        registers += 2 * config.accumulator_width * dots if config.depth == 1 else 0
     luts = tree + select + accumulate + scale + drain + rotate + pool + requantize + control + write
     return EngineResources(
-        luts=round(luts * _LUT_FACTOR[family]) + products,
+        luts=round(luts * _LUT_FACTOR[family]) + registers + products,
         block_rams=blocks,
         multipliers=multipliers,
         single_port_rams=single_port_rams,
