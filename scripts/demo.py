@@ -24,6 +24,9 @@ DEFAULT_BOARD = "ulx3s-85f"
 
 _RUN_INPUTS = 10
 
+_ARRAY = (4, 8, 4)
+"""The array on the default board: half of what the compiler would take there, and placed and routed in half the time."""
+
 
 def example(name: str) -> Path:
     """A file of the bundled example."""
@@ -37,7 +40,7 @@ def demo(folder: Path, board: str, *, route: bool = True) -> None:
     inputs = load_inputs(heldout, import_model(model))
     CONSOLE.print("A network that reads handwritten digits, from ONNX to a board.")
     with stages() as progress:
-        build = generate(model, board, folder, progress=progress)
+        build = generate(model, board, folder, array=_ARRAY if board == DEFAULT_BOARD else None, progress=progress)
         with Background(lambda report: synthesize_build(build, progress=report) if route else None, progress) as job:
             result = verify_build(build, inputs, progress=progress)
             run = run_build(build, None, inputs.first(_RUN_INPUTS), progress=progress)
