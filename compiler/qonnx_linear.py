@@ -1,4 +1,4 @@
-"""Conv, Gemm and MatMul of a QONNX model: sums of integers with one real factor for each channel."""
+"""Conv, Gemm, MatMul and pools of a QONNX model: sums of integers with one real factor for each channel."""
 
 from __future__ import annotations
 
@@ -170,6 +170,15 @@ def _max_pool(build: GraphBuilder, node: OnnxNode) -> Value:
     return replace(value, elements=elements, pools=(*value.pools, (node.name, frame, len(value.steps))))
 
 
+def _average(build: GraphBuilder, node: OnnxNode) -> Value:
+    """AveragePool, GlobalAveragePool, ReduceMean: sums with weights 1, whose factor is the scale over the count."""
+    build.values[node.inputs[0]] = _activations(build, node)  # a map, now that it has a reader that needs one
+    sums = POOLS["", node.operator](build, node)
+    assert isinstance(sums, Accumulated)
+    factor = np.full(len(sums.bias), np.float64(build.tensor_scale(sums.tensor)) / sums.count)
+    return Chained(sums=sums, factor=factor, elements=sums.elements)
+
+
 def _places(rows: int, columns: int, channels: int, rank: int) -> NDArray[np.int64]:
     return map_elements((1, channels, *(rows, columns)[4 - rank :])) if rank in (3, 4) else np.zeros(0, np.int64)
 
@@ -179,5 +188,8 @@ QONNX_LINEAR: dict[tuple[str, str], Handler] = {
     ("", "Gemm"): _gemm,
     ("", "MatMul"): _matmul,
     ("", "MaxPool"): _max_pool,
+    ("", "AveragePool"): _average,
+    ("", "GlobalAveragePool"): _average,
+    ("", "ReduceMean"): _average,
 }
 """Handlers by domain and operator."""

@@ -342,6 +342,17 @@ def test_quantizers_that_change_nothing_need_no_layer(qonnx: Writer, relu: bool,
     assert len(graph.nodes) == layers
 
 
+@pytest.mark.parametrize("operator", ["AveragePool", "GlobalAveragePool", "ReduceMean"])
+def test_averages(qonnx: Writer, operator: str) -> None:
+    value = qonnx.node("Conv", qonnx.quant("x", 0.5, 6), qonnx.signs(6, 2, 3, 3))
+    value = qonnx.quant(qonnx.batch_normalization(value, 6), 0.37, 4)
+    attributes: dict[str, Any] = {"AveragePool": {"kernel_shape": [2, 3]}, "ReduceMean": {"axes": [2, 3]}}.get(operator, {})
+    value = qonnx.node("Flatten", qonnx.quant(qonnx.node(operator, value, **attributes), 0.211, 4))
+    places = 6 * 5 * 4 if operator == "AveragePool" else 6
+    path = qonnx.path((1, 2, 8, 8), qonnx.node("MatMul", value, qonnx.signs(places, 3)))
+    equals_reference(path, inputs(20, 2, 8, 8), exact=False)
+
+
 def test_truncation(qonnx: Writer) -> None:
     sums = qonnx.node("MatMul", qonnx.quant("x", 1.0, 4), qonnx.quant(qonnx.real(12, 6, spread=2.0), 1.0, 3))
     constants = [qonnx.constant(np.float32(value)) for value in (1.0, 0.0, 10.0, 7.0)]
