@@ -25,9 +25,10 @@ _NUDGE_LUTS = 30
 _LOGIC_PRODUCT_LUTS = {Family.GENERIC: 130, Family.ECP5: 84, Family.ICE40: 130, Family.ICE40UP: 130, Family.GOWIN: 135, Family.NEXUS: 155}
 """Look-up tables of a product without a multiplier cell, as they are packed."""
 _PRODUCT_LUTS = {
-    "int4xint4": 15.0, "ternaryxternary": 2.4, "binaryxbinary": 1.1, "int8xternary": 16.0, "int8xbinary": 9.0,
+    "int4xint4": 23.0, "ternaryxternary": 3.6, "binaryxbinary": 1.75, "int8xternary": 23.0, "int8xbinary": 12.0,
 }  # fmt: skip
-"""Look-up tables of a product that needs no multiplier, its part of the adders included."""
+"""Look-up tables of a product that needs no multiplier, its part of the adders included: the slots of its compressor tree
+on an ECP5 and what packing adds (docs/dot-products.md)."""
 _LUT_FACTOR = {Family.GENERIC: 1.0, Family.ECP5: 1.15, Family.ICE40: 1.43, Family.ICE40UP: 1.43, Family.GOWIN: 2.2, Family.NEXUS: 1.4}
 
 

@@ -5,10 +5,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from macaw.hw.compute.binary_weight_dot import BinaryWeightDot
+from macaw.hw.compute.int4_dot import Int4Dot
 from macaw.hw.compute.mac_array import MacArray
+from macaw.hw.compute.ternary_dot import TernaryDot
+from macaw.hw.compute.ternary_weight_dot import TernaryWeightDot
+from macaw.hw.compute.xnor_popcount import XnorPopcount
 from macaw.hw.config import EngineConfig
 from macaw.hw.products import PRODUCTS
 from macaw.sim.bench.gallery import run_gallery
@@ -30,3 +36,24 @@ def test_bench(tmp_path: Path, simulator: str) -> None:
         array = MacArray(config)
         units.append((array, {"p": p, "m": m, "n": n, "latency": array.latency, "products": products}))
     assert run_gallery("mac_array", units, tmp_path, simulator=simulator) == 2
+
+
+_DOTS = {
+    "int4xint4": Int4Dot, "ternaryxternary": TernaryDot, "binaryxbinary": XnorPopcount, "int8xternary": TernaryWeightDot,
+    "int8xbinary": BinaryWeightDot,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", _DOTS)
+def test_no_dot_product_is_slower_than_stated(name: str) -> None:
+    for m in (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 64):
+        config = EngineConfig(p=1, m=m, n=1, products=(name,))
+        dot: Any = _DOTS[name](m)
+        assert dot.latency <= MacArray.latency_of(config)
+        assert len(dot.total) >= config.sum_width >= PRODUCTS[name].largest(m).bit_length() + 1
+
+
+def test_several_products_take_a_register_more() -> None:
+    both = EngineConfig(p=1, m=8, n=1, products=("int8xint8", "binaryxbinary"), multiplier_latency=2)
+    alone = (EngineConfig(p=1, m=8, n=1, products=(name,), multiplier_latency=2) for name in both.products)
+    assert MacArray.latency_of(both) == max(map(MacArray.latency_of, alone)) + 1
