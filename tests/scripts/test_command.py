@@ -18,7 +18,9 @@ from macaw import __version__
 from macaw.boards.catalog import BOARDS
 from macaw.boards.device import find_device
 from macaw.boards.figures import load_figures
-from macaw.scripts import bringup, generate, simulate
+from macaw.boards.resources import Resources
+from macaw.boards.toolchain import Implementation
+from macaw.scripts import bringup, generate, simulate, synthesize
 from macaw.scripts.build_folder import load_build
 
 
@@ -155,3 +157,28 @@ def test_demo(macaw: Any, tmp_path: Path) -> None:
     assert len({result["accuracy"][name] for name in ("reference", "golden", "rtl")}) == 1
     assert result["accuracy"]["rtl"] >= 0.97
     assert "It works." in done.output and "360 real digits" in done.output
+
+
+def test_figures_for_a_part(macaw: Any, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What becomes of a placed core; placing one for real is a test of the toolchain."""
+    folder = tmp_path / "build"
+    used = Resources(luts=1234, registers=1000, block_rams=9, multipliers=2, single_port_rams=4)
+
+    def implement(component: Any, directory: Path, **options: Any) -> Implementation:
+        component._MustUse__used = True
+        assert directory == folder / "implementation" and options["board"] is find_device("iCE40UP5K-SG48")
+        assert (options["clock_hz"], options["seed"]) == (24_000_000, 5)
+        return Implementation(
+            board=options["board"].name, seed=5, clock_hz=24_000_000, fmax_hz=23_500_000, netlist=used, resources=used,
+            versions={"yosys": "0.70"}, seconds={}, bitstream=None,
+        )  # fmt: skip
+
+    monkeypatch.setattr(synthesize, "implement_component", implement)
+    words = ("--array", "1,2,1", "--clock", "24", "--seed", "5", "-o", folder)
+    built = macaw("build", digits, "--device", "iCE40UP5K-SG48", *words)
+    assert built.code == 0, built.errors
+    assert "23.5 MHz, 1,234 LUTs" in built.output
+    assert "out of context: the core alone, without pins and bitstream; 24 MHz were aimed at" in built.output
+    figures = json.loads((folder / "build.json").read_text())["implementation"]
+    assert (figures["board"], figures["fmax_hz"], figures["bitstream"]) == ("iCE40UP5K-SG48", 23_500_000, None)
+    assert "1,234" in (folder / "report.html").read_text()
