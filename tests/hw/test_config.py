@@ -129,7 +129,7 @@ def test_sums_are_as_wide_as_the_widest_product() -> None:
 def test_identity() -> None:
     assert set(CHANGED) == {field.name for field in fields(EngineConfig)}
     base = replace(BASE, n=8)  # a width that all formats allow
-    without = {"taps_in_program": {"prefetch": False}}
+    without: dict[str, dict[str, Any]] = {"taps_in_program": {"prefetch": False}}
     identities = {base.identity} | {
         replace(base, **{name: value}, **without.get(name, {})).identity for name, value in CHANGED.items()
     }
