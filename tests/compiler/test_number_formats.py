@@ -8,11 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from macaw.compiler.budget import Budget
+from macaw.compiler.compilation import compile_graph
 from macaw.compiler.graph import Concat, Convolution, Graph, MaxPool, Tensor
 from macaw.compiler.number_formats import EngineFormats, choose_formats, engine_formats
 from macaw.compiler.problem import ModelError
+from macaw.compiler.program import packed_weights, pad_byte
 from macaw.compiler.requantization import BytePlanes, FloatRequantization, ThresholdRequantization
+from macaw.hw.errors import UserError
 from macaw.hw.formats import FORMATS
+from macaw.hw.memory.map_layout import MapLayout
+from macaw.hw.primitives.target import Family
+from macaw.hw.products import PRODUCTS
 
 
 def network(*layers: dict[str, Any], given: str = "int8", zero_point: int = 0, channels: int = 16) -> Graph:
@@ -140,3 +147,46 @@ def test_weights_must_be_in_the_set_they_claim(claimed: str, value: int) -> None
     graph.nodes[0].weights[3, 0, 0, 2] = value  # type: ignore[attr-defined]
     with pytest.raises(ModelError, match=f"'conv0' .*its weights are said to be {claimed}, and {value} is no {claimed} value; q"):
         choose_formats(graph)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "low"),
+    [("binary", (-1, 1), 0b10), ("ternary", (-1, 1), 0b0111), ("int4", (1, -7), 0x91), ("int8", (3, -2), 0xFE03)],
+)
+def test_the_first_weight_is_in_the_lowest_bits(name: str, values: tuple[int, int], low: int) -> None:
+    product = PRODUCTS[f"{name}x{name}"]
+    source = MapLayout(p=1, m=4, height=1, width=1, channels=2, format=name)
+    packed = packed_weights(np.array(values, np.int8).reshape(1, 1, 1, 2), product, source)
+    bits, width = int.from_bytes(packed.tobytes(), "little"), 2 * product.activations.width
+    assert bits & (1 << width) - 1 == low
+    assert bits >> width == ((1 << 32 - width) - 1 if name == "binary" else 0)  # never equal to the code 0 there
+
+
+def test_narrow_weights_of_bytes_leave_gaps() -> None:
+    source = MapLayout(p=1, m=4, height=1, width=1, channels=3)
+    weights = np.array([-1, 1, -1], np.int8).reshape(1, 1, 1, 3)
+    assert packed_weights(weights, PRODUCTS["int8xbinary"], source).tolist() == [[[[0, 1, 0, 0]]]]
+    assert packed_weights(weights, PRODUCTS["int8xternary"], source).tolist() == [[[[3, 1, 3, 0]]]]
+
+
+@pytest.mark.parametrize(
+    ("name", "zero_point", "byte", "lowest"),
+    [("int8", -3, 0xFD, 0x80), ("int4", -8, 0x88, 0x88), ("ternary", -1, 0xFF, 0xAA), ("binary", 1, 0xFF, 0), ("binary", -1, 0, 0)],
+)
+def test_padding_is_a_code_at_every_place(name: str, zero_point: int, byte: int, lowest: int) -> None:
+    tensor = Tensor(name="map", shape=(1, 1, 1), scale=1.0, zero_point=zero_point, format=name)
+    assert pad_byte(tensor, pooling=False) == byte
+    assert pad_byte(tensor, pooling=True) == lowest
+
+
+def test_an_array_whose_lanes_do_not_fill_bytes_is_refused() -> None:
+    graph = network({"weights": "binary", "output": "binary"}, given="binary")
+    graph.input_shape = graph.output_shape = (1, 6, 6, 16)
+    graph.input_order = graph.output_order = np.arange(6 * 6 * 16)
+    budget = Budget(
+        name="test", family=Family.ECP5, luts=9000, choice_luts=9000, block_rams=60, multipliers=60, single_port_rams=0,
+        multiplier_latency=3, requantizer_digit=0, weight_memory="block",
+    )  # fmt: skip
+    with pytest.raises(UserError, match="n = 4 cannot write binary maps: .* so n must be a multiple of 8"):
+        compile_graph(graph, budget, array=(2, 4, 4))
+    assert compile_graph(graph, budget).config.n % 8 == 0

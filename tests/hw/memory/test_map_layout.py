@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from macaw.hw.formats import FORMATS
 from macaw.hw.memory.map_layout import MapLayout
 
 TIGHT = st.builds(
@@ -88,3 +89,39 @@ def test_wrong_values() -> None:
         layout.pack(np.zeros((2, 3, 3), np.int16))
     with pytest.raises(ValueError, match="an image of \\(1, 2, 2\\) does not hold a map"):
         layout.unpack(np.zeros((1, 2, 2), np.uint8))
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+@settings(max_examples=40, deadline=None)
+@given(layout=LAYOUTS, seed=st.integers(0, 1000))
+def test_every_format_comes_back_from_its_place(name: str, layout: MapLayout, seed: int) -> None:
+    layout = replace(layout, format=name, pitch=0)
+    generator = np.random.default_rng(seed)
+    shape = (layout.height, layout.width, layout.channels)
+    values = generator.choice(np.array(FORMATS[name].members, np.int8), shape).astype(np.int8)
+    image = layout.pack(values)
+    assert image.shape == (layout.size, layout.p, layout.m)
+    assert (layout.unpack(image) == values).all()
+    # Value by value, from the definition.
+    channel, x, y = layout.channels - 1, layout.width - 1, layout.height - 1
+    word, place = divmod(channel, 8 * layout.m // FORMATS[name].width)
+    q = x // layout.phases
+    address = word * layout.plane_words + y * layout.line_words + x % layout.phases * layout.phase_words + q // layout.p
+    bits = int.from_bytes(image[address, q % layout.p].tobytes(), "little") >> place * FORMATS[name].width
+    assert FORMATS[name].decode(bits & (1 << FORMATS[name].width) - 1) == values[y, x, channel]
+    assert bits >> FORMATS[name].width == 0  # codes behind the last channel
+
+
+def test_a_part_begins_with_a_byte() -> None:
+    whole = MapLayout(p=2, m=3, height=2, width=2, channels=40, format="binary")
+    assert (whole.words, whole.word_channels, whole.channel_bytes) == (2, 24, 5)
+    part = whole.part(32, 8)
+    assert (part.base, part.first_byte, part.words) == (whole.plane_words, 1, 1)
+    with pytest.raises(ValueError, match="channel 12 of .* does not begin with a byte"):
+        whole.part(12, 8)
+
+
+def test_only_values_of_the_format() -> None:
+    layout = MapLayout(p=1, m=1, height=1, width=1, channels=2, format="binary")
+    with pytest.raises(ValueError, match="0 is no binary value"):
+        layout.pack(np.zeros((1, 1, 2), np.int8))
