@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def test_the_weights_of_an_addition_make_its_sum(first: int, second: int) -> Non
 
 
 @pytest.mark.parametrize("change", [{"phases": 2}, {"pitch": 40}, {"channels": 13}])
-def test_both_maps_of_an_addition_must_lie_alike(change: dict[str, int]) -> None:
+def test_both_maps_of_an_addition_must_lie_alike(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="the two maps that add adds do not lie alike"):
         plan_layer(_ADD, _MAP, _MAP, 2, replace(_MAP, **change))
 
