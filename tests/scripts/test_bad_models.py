@@ -6,7 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
+from onnx import helper
 
 LooksComplete = Callable[[Path], list[str]]
 
@@ -51,6 +54,35 @@ def test_all_problems_at_once(build: Any, models: Any) -> None:
     outcome = build(models.strange(), parts=("'wave' (Sin", "'bell' (Erf", "'product' (Mul", "1x4x8x8"))
     problems = [line for line in outcome.sentence().splitlines() if "node " in line]
     assert len(problems) == 3 and all(": " in line and "; " in line for line in problems)
+
+
+def test_quantizers_of_few_bits(build: Any, tmp_path: Path) -> None:
+    """A QONNX model with two problems: a scale for each channel of an activation, and weights that nothing quantizes."""
+    domain = "qonnx.custom_op.general"
+    constants = {
+        "real": np.linspace(-1, 1, 32, dtype=np.float32).reshape(8, 4),
+        "scales": np.arange(1, 5, dtype=np.float32),
+        "one": np.float32(1),
+        "none": np.float32(0),
+        "bits": np.float32(4),
+    }
+    nodes = [
+        helper.make_node("Quant", ["x", "one", "none", "bits"], ["a"], "first", domain=domain, signed=1, narrow=0),
+        helper.make_node("BipolarQuant", ["real", "one"], ["w"], "signs", domain=domain),
+        helper.make_node("MatMul", ["a", "w"], ["b"], "good"),
+        helper.make_node("Quant", ["b", "scales", "none", "bits"], ["c"], "scaled", domain=domain, signed=1, narrow=0),
+        helper.make_node("MatMul", ["a", "real"], ["y"], "unquantized"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "few",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 8])],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 4])],
+        [onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
+    )
+    path = tmp_path / "few.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    build(path, parts=("'scaled' (Quant", "its activations have 4 scales", "'unquantized' (MatMul", "its weights are not quantized"))
 
 
 def test_dynamic_shape(build: Any, models: Any) -> None:
