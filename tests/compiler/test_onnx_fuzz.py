@@ -228,7 +228,8 @@ def _change(generator: random.Random, model: onnx.ModelProto) -> None:
 def test_structure(writer: Any, tmp_path: Path, model: str) -> None:
     """Operators, operands, attributes, constants, extents exchanged; nodes removed. Shapes that were stored may lie."""
     good, generator = onnx.load_model_from_string(MODELS[model](writer)), random.Random(3)
-    path, messages = tmp_path / "fuzz.onnx", set()
+    path = tmp_path / "fuzz.onnx"
+    messages: set[str] = set()
     refused = 0
     for trial in range(400):
         damaged = onnx.ModelProto()

@@ -116,9 +116,9 @@ def branches(writer: Any, kind: Any, count: int, channels: int = 4) -> list[str]
 def two_maps(writer: Any, kind: Any) -> tuple[str, str]:
     """Two maps of one shape with quantizations of their own, made by layers whose float32 form is exact as well."""
     x = writer.requantize("x", 0.04, zero(kind, 3))
-    w = writer.weights(np.arange(-40, 41, 40, np.int8).reshape(1, 3, 1, 1), 0.02)
+    w = writer.weights(np.arange(-40, 41, 40, dtype=np.int8).reshape(1, 3, 1, 1), 0.02)
     first = writer.requantize(writer.node("Mul", x, w), 0.05, zero(kind, 5))
-    w = writer.weights(np.arange(90, -31, -60, np.int8).reshape(1, 3, 1, 1), 0.013)
+    w = writer.weights(np.arange(90, -31, -60, dtype=np.int8).reshape(1, 3, 1, 1), 0.013)
     second = writer.requantize(writer.node("Mul", first, w), 0.07, zero(kind, -9))
     return first, second
 
@@ -314,7 +314,7 @@ def temporal(net: Net) -> tuple[list[int], str]:
     return [2, 64], net.dense(net.writer.node("GlobalAveragePool", x), 12, 4)
 
 
-class Calibration(CalibrationDataReader):  # type: ignore[misc]
+class Calibration(CalibrationDataReader):
     def __init__(self, samples: NDArray[np.float32]) -> None:
         self.samples = iter(samples)
 

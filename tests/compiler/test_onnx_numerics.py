@@ -61,7 +61,7 @@ def run(
     session = onnxruntime.InferenceSession(model.SerializeToString(), settings, providers=["CPUExecutionProvider"])
     shift = 128 if y.unsigned else 0
     left, right = np.meshgrid(VALUES + shift, VALUES + shift, indexing="ij")
-    return session.run(None, {"a": left.astype(kind), "b": right.astype(kind)})[0].astype(np.int64) - shift  # type: ignore[no-any-return]
+    return session.run(None, {"a": left.astype(kind), "b": right.astype(kind)})[0].astype(np.int64) - shift
 
 
 def linear(operator: str) -> list[Any]:

@@ -60,7 +60,7 @@ def images(generator: np.random.Generator, *shape: int) -> NDArray[np.float32]:
     return generator.normal(0.0, 1.0, shape).astype(np.float32)
 
 
-CONVOLUTIONS = {
+CONVOLUTIONS: dict[str, dict[str, Any]] = {
     "3x3": {"kernel": (3, 3), "attributes": {"pads": [1, 1, 1, 1]}},
     "stride 2, uneven padding": {"kernel": (3, 4), "attributes": {"strides": [2, 2], "pads": [1, 2, 0, 1]}},
     "dilation": {"kernel": (3, 3), "attributes": {"dilations": [2, 1], "pads": [2, 1, 2, 1]}},
@@ -78,7 +78,7 @@ CONVOLUTIONS = {
 @pytest.mark.parametrize("form", CONVOLUTIONS)
 def test_convolution(writer: Any, kind: Any, form: str) -> None:
     generator = np.random.default_rng(list(CONVOLUTIONS).index(form))
-    case: dict[str, Any] = CONVOLUTIONS[form]
+    case = CONVOLUTIONS[form]
     outputs, group = case.get("outputs", 6), case["attributes"].get("group", 1)
     weights = generator.integers(-64, 65, (outputs, 6 // group, *case["kernel"])).astype(np.int8)
     scale = generator.uniform(0.002, 0.01, outputs).astype(np.float32)
@@ -352,7 +352,7 @@ def test_random_networks(writer: Any, seed: int) -> None:
     assert graph.deviations == []
 
 
-class _Calibration(CalibrationDataReader):  # type: ignore[misc]
+class _Calibration(CalibrationDataReader):
     def __init__(self, samples: NDArray[np.float32]) -> None:
         self.samples = iter(samples)
 

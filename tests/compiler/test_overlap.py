@@ -40,11 +40,11 @@ def plan_of(
     target = MapLayout(
         p=p, m=m, height=-(-height // sy), width=-(-width // sx), channels=outputs, phases=keywords.get("phases", 1)
     )
-    layouts = [
+    source, target = (
         MapLayout(**{**vars(layout), "pitch": layout.plane_words + gap * layout.line_words})
         for layout in (source, target)
-    ]
-    return plan_layer(node, *layouts, n, tile_rows=keywords.get("tile_rows", 0))
+    )
+    return plan_layer(node, source, target, n, tile_rows=keywords.get("tile_rows", 0))
 
 
 def needs(plan: LayerPlan, group: int, word: int) -> bool:

@@ -403,7 +403,7 @@ REFUSALS: dict[str, tuple[Build, str]] = {
     "rounding": (lambda q: q.quant(layer(q), 1.0, 4, rounding_mode="DICE"), "rounding_mode 'DICE' is not supported; use one of"),
     "one bit with zero point": (lambda q: q.quant(layer(q), 1.0, 1, -1), "one signed bit with a zero point"),
     "not monotone": (
-        lambda q: q.node("MultiThreshold", layer(q), q.constant(np.float32([[1, 2]] * 3 + [[2, 1]] * 5)), domain=QONNX, out_dtype="INT2"),
+        lambda q: q.node("MultiThreshold", layer(q), q.constant(np.array([[1, 2]] * 3 + [[2, 1]] * 5, np.float32)), domain=QONNX, out_dtype="INT2"),
         "the thresholds of channel 3 are not monotone; sort",
     ),
     "thresholds of other channels": (

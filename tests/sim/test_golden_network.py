@@ -79,7 +79,7 @@ def test_keyword_spotting_differs_only_by_ties_of_the_average_pool() -> None:
 def test_wrong_inputs_are_named() -> None:
     graph, golden = network(DIGITS / "digits_int8.onnx")
     with pytest.raises(ValueError, match=r"inputs must be int8, \(batch, 8, 8, 1\), not float32"):
-        golden.run(np.zeros((1, 8, 8, 1), np.float32))  # type: ignore[arg-type]
+        golden.run(np.zeros((1, 8, 8, 1), np.float32))
     with pytest.raises(ValueError, match=r"inputs must have shape \(batch, 1, 8, 8\)"):
         quantize_input(graph, np.zeros((1, 8, 8, 1), np.float32))
 

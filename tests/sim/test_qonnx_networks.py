@@ -5,6 +5,7 @@ from __future__ import annotations
 import lzma
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -74,12 +75,12 @@ def network(graph: Graph) -> GoldenNetwork:
     return GoldenNetwork(graph, certified)
 
 
-def reference_data(name: str) -> dict[str, NDArray[np.generic]]:
+def reference_data(name: str) -> dict[str, NDArray[Any]]:
     (path,) = DATA.glob(f"{name}*_ref.npz")
     return dict(np.load(path, allow_pickle=False))
 
 
-def inputs_of(data: dict[str, NDArray[np.generic]]) -> NDArray[np.float32]:
+def inputs_of(data: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
     if "inputs" in data:
         return data["inputs"].astype(np.float32)
     return data["inputs_int8"].astype(np.float32) * np.float32(data.get("input_scale", 1))

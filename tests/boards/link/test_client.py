@@ -181,7 +181,7 @@ def test_wrong_parameters() -> None:
         ({"baud": 1}, "baud rate"), ({"timeout": 0}, "timeout"), ({"retries": -1}, "retries"), ({"window": 9}, "window"),
     ):  # fmt: skip
         with pytest.raises(UserError, match=match):
-            Link("port", **options)  # type: ignore[arg-type]
+            Link("port", **options)
 
 
 def test_absent_port() -> None:

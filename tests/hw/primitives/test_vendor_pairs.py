@@ -92,7 +92,8 @@ def _side_by_side(pairs: list[Pair], family: Family) -> tuple[str, list[dict[str
         component = make()
         text.append(emit.verilog(component, name=f"portable_{number}"))
         text.append(emit.verilog(make(), name=f"vendor_{number}", platform=Target(family)))
-        inputs, outputs = {}, {}
+        inputs: dict[str, int] = {}
+        outputs: dict[str, int] = {}
         for path, member, value in component.signature.flatten(component):
             width = len(value)
             name = "__".join(map(str, path))
