@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..hw.bus.core_port import REQUEST, RESPONSE
+from ..hw.bus.frame import PAUSE_SECONDS
 from ..hw.bus.frame_bridge import FrameBridge
 from ..hw.bus.stream_register import StreamRegister
 from ..hw.bus.uart import UartReceiver, UartTransmitter
@@ -19,9 +20,6 @@ from ..hw.errors import UserError
 from ..hw.primitives.target import Family, family_of
 
 __all__ = ["Harness"]
-
-PAUSE_SECONDS = 0.1
-"""A pause of the host inside a frame that ends it, at least."""
 
 
 class Harness(wiring.Component):

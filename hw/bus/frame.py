@@ -60,7 +60,7 @@ MAXIMUM_COUNT = 0xFFFF
 """Greatest count that a header can hold."""
 
 
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.1
 """Pause inside a frame after which a board's bridge drops it; the bridge may round it up to less than twice as much."""
 
 
