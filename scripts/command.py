@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
+from rich.measure import Measurement
 from rich.table import Table
 
 from .. import __version__
@@ -184,7 +185,9 @@ def _show_boards() -> None:
             f"{board.baud(clock_hz) / 1e6:g} Mbaud",
             "not yet" if row is None else f"{row.median_fmax_hz / 1e6:.1f} MHz",
         )
-    CONSOLE.print(table)
+    # As wide as it is, also in a pipe or a narrow window: a part number cut short is of no use.
+    natural = Measurement.get(CONSOLE, CONSOLE.options.update(max_width=1000), table).maximum
+    CONSOLE.print(table, width=natural, crop=False)
     for row in figures.values():
         memory = f"{row.block_rams} block RAMs" + (f" and {row.single_port_rams} SPRAMs" if row.single_port_rams else "")
         CONSOLE.print(

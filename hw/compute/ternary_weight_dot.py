@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from amaranth.hdl import Module, Signal, signed
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
-
 from .bit_plane_dot import BitPlaneDot
 
 __all__ = ["TernaryWeightDot"]
 
 
-class TernaryWeightDot(wiring.Component):
+class TernaryWeightDot(BitPlaneDot):
     """``total = sum(activations[k] * w[k])`` over the m bytes of two words, with w[k] the low two bits of weight byte k.
 
     Source: TWN (ternary weight networks).
@@ -35,24 +29,8 @@ class TernaryWeightDot(wiring.Component):
     **Reset.** Registers are not reset.
     """
 
-    activations: Signal
-    weights: Signal
-    total: Signal
-
     def __init__(self, m: int) -> None:
         if m < 1:
             raise ValueError(f"A word has at least one byte, not {m}")
         self.m = m
-        self._dot = BitPlaneDot(m, 8, 2, weight_pitch=8)
-        self.latency = self._dot.latency
-        super().__init__({"activations": In(8 * m), "weights": In(8 * m), "total": Out(signed(len(self._dot.total)))})
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        m.submodules.dot = self._dot
-        m.d.comb += [
-            self._dot.activations.eq(self.activations),
-            self._dot.weights.eq(self.weights),
-            self.total.eq(self._dot.total),
-        ]
-        return m
+        super().__init__(m, 8, 2, weight_pitch=8)
