@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
@@ -187,7 +188,7 @@ def _show_boards() -> None:
         )
     # As wide as it is, also in a pipe or a narrow window: a part number cut short is of no use.
     natural = Measurement.get(CONSOLE, CONSOLE.options.update(max_width=1000), table).maximum
-    CONSOLE.print(table, width=natural, crop=False)
+    Console(file=CONSOLE.file, width=max(natural, CONSOLE.width)).print(table)
     for row in figures.values():
         memory = f"{row.block_rams} block RAMs" + (f" and {row.single_port_rams} SPRAMs" if row.single_port_rams else "")
         CONSOLE.print(
