@@ -237,8 +237,7 @@ def test_interruption_ends_the_tool(number: signal.Signals, tmp_path: Path) -> N
     script = textwrap.dedent("""
         import sys
         from pathlib import Path
-        from macaw.boards.device import find_device
-from macaw.boards.executable import Tool
+        from macaw.boards.executable import Tool
         from macaw.boards.stage import run_stage
         code = "import os, time; open('pid.tmp', 'w').write(str(os.getpid())); os.rename('pid.tmp', 'pid'); time.sleep(60)"
         run_stage(Tool("python", Path(sys.executable), True, ""), ["-c", code], Path("."), "log")
