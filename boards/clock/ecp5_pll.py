@@ -11,8 +11,7 @@ from amaranth.hdl import Const, Instance, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ...hw.errors import UserError
-from .frequency import unreachable
+from .frequency import nearest_setting
 
 __all__ = ["Ecp5Pll", "Ecp5PllSetting", "solve_ecp5_pll"]
 
@@ -78,13 +77,9 @@ def solve_ecp5_pll(input_hz: int, wanted_hz: int) -> Ecp5PllSetting:
     Raises UserError, with the nearest frequencies, if no output of the PLL is at or below ``wanted_hz`` or if it is
     above the highest one; and if the input is not within 8 to 400 MHz.
     """
-    if not _INPUT_HZ[0] <= input_hz <= _INPUT_HZ[1]:
-        raise UserError(f"The ECP5 PLL needs an input from 8 to 400 MHz, not {input_hz / 1e6:g} MHz.")
-    settings = _settings(input_hz)
-    below = [frequency for frequency in settings if frequency <= wanted_hz]
-    if not below or wanted_hz > _OUTPUT_HZ[1]:
-        raise unreachable("ECP5", input_hz, wanted_hz, settings)
-    return settings[max(below)]
+    return nearest_setting(
+        "ECP5", input_hz, wanted_hz, inputs=_INPUT_HZ, highest_hz=_OUTPUT_HZ[1], settings=lambda: _settings(input_hz)
+    )
 
 
 class Ecp5Pll(wiring.Component):

@@ -11,8 +11,7 @@ from amaranth.hdl import Const, Instance, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ...hw.errors import UserError
-from .frequency import unreachable
+from .frequency import nearest_setting
 
 __all__ = ["GowinPll", "GowinPllSetting", "solve_gowin_pll"]
 
@@ -108,14 +107,10 @@ def solve_gowin_pll(part: str, input_hz: int, wanted_hz: int) -> GowinPllSetting
     above the highest one; and if the input is out of range.
     """
     limits = _LIMITS[part.split("-")[0]]
-    low, high = limits.input_hz
-    if not low <= input_hz <= high:
-        raise UserError(f"The Gowin PLL needs an input from {low / 1e6:g} to {high / 1e6:g} MHz, not {input_hz / 1e6:g} MHz.")
-    settings = _settings(limits, input_hz)
-    below = [frequency for frequency in settings if frequency <= wanted_hz]
-    if not below or wanted_hz > limits.output_hz[1]:
-        raise unreachable("Gowin", input_hz, wanted_hz, settings)
-    return settings[max(below)]
+    return nearest_setting(
+        "Gowin", input_hz, wanted_hz, inputs=limits.input_hz, highest_hz=limits.output_hz[1],
+        settings=lambda: _settings(limits, input_hz),
+    )  # fmt: skip
 
 
 class GowinPll(wiring.Component):

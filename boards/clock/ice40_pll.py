@@ -11,8 +11,7 @@ from amaranth.hdl import Const, Instance, IOPort, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ...hw.errors import UserError
-from .frequency import unreachable
+from .frequency import nearest_setting
 
 __all__ = ["Ice40CorePll", "Ice40PadPll", "Ice40PllSetting", "solve_ice40_pll"]
 
@@ -85,13 +84,9 @@ def solve_ice40_pll(input_hz: int, wanted_hz: int) -> Ice40PllSetting:
     Raises UserError, with the nearest frequencies, if no output of the PLL is at or below ``wanted_hz`` or if it is
     above the highest one; and if the input is not within 10 to 133 MHz.
     """
-    if not _INPUT_HZ[0] <= input_hz <= _INPUT_HZ[1]:
-        raise UserError(f"The iCE40 PLL needs an input from 10 to 133 MHz, not {input_hz / 1e6:g} MHz.")
-    settings = _settings(input_hz)
-    below = [frequency for frequency in settings if frequency <= wanted_hz]
-    if not below or wanted_hz > _OUTPUT_HZ[1]:
-        raise unreachable("iCE40", input_hz, wanted_hz, settings)
-    return settings[max(below)]
+    return nearest_setting(
+        "iCE40", input_hz, wanted_hz, inputs=_INPUT_HZ, highest_hz=_OUTPUT_HZ[1], settings=lambda: _settings(input_hz)
+    )
 
 
 class Ice40PadPll(wiring.Component):
