@@ -275,7 +275,7 @@ def plan_layer(
         outputs, height, width, fan_in = node.weights.shape
         first_words, words = input_words(outputs, node.groups, fan_in, source.word_channels, n)
         # A walked row is no word's end, behind which bytes would be masked.
-        if words == 1 and not (node.padding[0] or node.padding[2]) and PRODUCTS[node.product].zero:
+        if words == 1 and not (node.padding[0] or node.padding[2]) and not PRODUCTS[node.product].masking:
             kernel_rows, row_distance = height, node.dilation[0]
         taps = _taps(
             source, (height // kernel_rows, width), node.stride[1], (node.padding[0], node.padding[1]), node.dilation

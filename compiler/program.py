@@ -182,7 +182,7 @@ def assemble(
                     rows[: len(channels)] = part[:, :, first_word : first_word + run.words]
                     ordered = rows.transpose(1, 2, 0, 3).reshape(-1, config.n, config.m)
                     weight_words.extend(ordered)
-        masked = rule is not None and not product.zero
+        masked = rule is not None and product.masking
         if target.format not in config.output_formats:
             raise ValueError(f"layer {node.name} writes a {target.format} map; the engine writes {config.output_formats}")
         descriptors = []

@@ -297,8 +297,8 @@ class EngineConfig:
 
     @property
     def masking(self) -> bool:
-        """Whether the window selector must clear the bytes behind a map's last channel: where no weight is 0."""
-        return not all(PRODUCTS[name].zero for name in self.products)
+        """Whether the window selector must clear the bytes behind a map's last channel for one of the products."""
+        return any(PRODUCTS[name].masking for name in self.products)
 
     # Identity
 

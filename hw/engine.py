@@ -42,11 +42,15 @@ class Engine(wiring.Component):
     config : EngineConfig
     clock_hz : int
         Value of ``Register.CLOCK``; 0 if unknown.
+    boot : bool
+        Whether there is a register BOOT, and the member of that name.
 
     Members
     -------
     port : In(CorePort())
         Registers and memories (hw/control/register_map.py).
+    boot : In(3)
+        Value of ``Register.BOOT``; only with the parameter.
     busy : Out(1)
         A program runs.
     error : Out(1)
@@ -58,19 +62,22 @@ class Engine(wiring.Component):
     port: Any
     busy: Signal
     error: Signal
+    boot: Signal
 
-    def __init__(self, config: EngineConfig, *, clock_hz: int = 0) -> None:
+    def __init__(self, config: EngineConfig, *, clock_hz: int = 0, boot: bool = False) -> None:
         self.config = config
         self.clock_hz = clock_hz
+        self.booting = boot
         self.timing = PipelineTiming(config)
-        super().__init__({"port": In(CorePort()), "busy": Out(1), "error": Out(1)})
+        members = {"port": In(CorePort()), "busy": Out(1), "error": Out(1)}
+        super().__init__(members | ({"boot": In(3)} if boot else {}))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
         timing = self.timing
 
-        m.submodules.host = host = HostAccess(config)
+        m.submodules.host = host = HostAccess(config, boot=self.booting)
         m.submodules.sequencer = sequencer = Sequencer(config, timing.flush)
         m.submodules.steps = steps = StepGenerator(config)
         m.submodules.drain = drain = DrainGenerator(config)
@@ -364,6 +371,7 @@ class Engine(wiring.Component):
             Register.STALLS: stalls,
             Register.SCRATCH: scratch,
             Register.CLOCK: Const(self.clock_hz, 32),
+            Register.BOOT: self.boot if self.booting else Const(0, 32),
         }
         by_number = Array(values.get(Register(number), Const(0, 32)) if number in {r.value for r in Register} else Const(0, 32) for number in range(16))
         m.d.comb += host.register_value.eq(by_number[host.register])

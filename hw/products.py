@@ -42,8 +42,14 @@ class Product:
 
     @property
     def zero(self) -> bool:
-        """Whether a weight can be 0, so that activations without a meaning do not matter."""
+        """Whether a weight can be 0."""
         return 0 in self.weights.members
+
+    @property
+    def masking(self) -> bool:
+        """Whether bytes behind a map's last channel must be cleared: no weight is 0, or, with ternary activations, they may
+        hold a code that has no meaning, whose product with 0 is undefined."""
+        return not self.zero or len(self.activations.members) < 1 << self.activations.width
 
 
 PRODUCTS = {

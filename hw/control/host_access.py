@@ -29,6 +29,8 @@ class HostAccess(wiring.Component):
     Parameters
     ----------
     config : EngineConfig
+    boot : bool
+        Whether there is a register BOOT.
 
     Members
     -------
@@ -70,8 +72,9 @@ class HostAccess(wiring.Component):
     feature_free: Signal
     feature_word: Signal
 
-    def __init__(self, config: EngineConfig) -> None:
+    def __init__(self, config: EngineConfig, *, boot: bool = False) -> None:
         self.config = config
+        self.registers = [register.value for register in Register if boot or register is not Register.BOOT]
         self.tap_segments = -(-tap_layout(config).size // 32)
         super().__init__(
             {
@@ -148,7 +151,7 @@ class HostAccess(wiring.Component):
             """Whether the request is for a word that this region has."""
             return fact((region == kind) & (word < depth), f"in_{name}")
 
-        known = fact((region == Region.REGISTERS) & offset.matches(*(register.value for register in Register)), "known")
+        known = fact((region == Region.REGISTERS) & offset.matches(*self.registers), "known")
         writable = fact(offset.matches(Register.CONTROL.value, Register.LIMIT.value, Register.SCRATCH.value), "writable")
         in_features = memory(Region.FEATURES, "features", feature.word, config.feature_depth)
         gap = fact(feature_gap, "gap")

@@ -9,7 +9,7 @@ if TYPE_CHECKING:  # Amaranth's enumerations as a type checker understands them
 else:
     from amaranth.lib import enum
 
-__all__ = ["ADDRESS_WIDTH", "MAGIC", "CoreError", "Region", "Register", "StatusBit", "Status", "region_address"]
+__all__ = ["ADDRESS_WIDTH", "MAGIC", "BootStatus", "CoreError", "Region", "Register", "StatusBit", "Status", "region_address"]
 
 ADDRESS_WIDTH = 28
 """Bits of a word address; a word is 32 bits. The top 4 bits select the region."""
@@ -59,6 +59,8 @@ class Register(enum.Enum, shape=4):
     SCRATCH = 9
     #: read: clock frequency in Hz that the board top was built for; 0 if unknown
     CLOCK = 10
+    #: read: see BootStatus; only in designs that boot from flash, ``Status.ADDRESS`` elsewhere
+    BOOT = 11
 
 
 class StatusBit(enum.IntEnum):
@@ -81,6 +83,22 @@ class CoreError(enum.IntEnum):
     ILLEGAL_OPERATION = 2
     #: the program ran past the program memory without an end
     RUNAWAY_PROGRAM = 3
+
+
+class BootStatus(enum.IntEnum):
+    """Value of ``Register.BOOT``: how loading the image in the flash ended. A core whose boot failed can be loaded by the
+    host."""
+
+    #: not ended yet
+    LOADING = 0
+    #: everything was loaded and every checksum was right
+    LOADED = 1
+    #: there is no image at the place in the flash, or no flash answers
+    NO_IMAGE = 2
+    #: the image was made for an engine with another identity; nothing was loaded
+    OTHER_ENGINE = 3
+    #: a checksum was wrong or a part is missing; the program cannot be run
+    DAMAGED = 4
 
 
 class Status(enum.Enum, shape=4):

@@ -33,9 +33,10 @@ def test_bench(tmp_path: Path, simulator: str) -> None:
         config = EngineConfig(
             p=p, m=m, n=n, feature_depth=features, weight_depth=weights, program_depth=features, tap_depth=weights
         )
-        host = HostAccess(config)
+        boot = p == 3
+        host = HostAccess(config, boot=boot)
         # The way of a read in the engine: feature buffer, then the rotator of the window selector.
-        told = {"m": m, "model": _model(config, host.tap_segments), "feature_latency": 9}
+        told = {"m": m, "model": _model(config, host.tap_segments) | {"boot": boot}, "feature_latency": 9}
         units.append((host, told))
     assert run_gallery("host_access", units, tmp_path, simulator=simulator) == 5
 
@@ -45,7 +46,7 @@ def test_codes() -> None:
     registers: Any = Register
     codes: Any = (Status.OK, Status.ADDRESS, Status.BUSY, Status.READ_ONLY, Status.WRITE_ONLY)
     assert (OK, ADDRESS, BUSY, READ_ONLY, WRITE_ONLY) == tuple(code.value for code in codes)
-    model = HostAccessModel(**_model(EngineConfig(p=1, m=1, n=1), 1))
+    model = HostAccessModel(**_model(EngineConfig(p=1, m=1, n=1), 1), boot=True)
     assert [model.access(region_address(region, 0), True, False).kind for region in regions] == [
         "", "program", "tap", "weight", "feature"
     ]  # fmt: skip

@@ -20,7 +20,7 @@ def test_bench(tmp_path: Path, simulator: str) -> None:
     units = []
     for p, m, latency in _SHAPES:
         masking = (p, m) in ((1, 2), (3, 4))
-        products = ("int8xint8", "binaryxbinary") if masking else ("int8xint8", "ternaryxternary")
+        products = ("int8xint8", "binaryxbinary") if masking else ("int8xint8", "int4xint4")
         selector = WindowSelector(EngineConfig(p=p, m=m, n=1, products=products))
         assert selector.latency == latency
         units.append((selector, {"p": p, "m": m, "latency": selector.latency, "masking": masking}))
