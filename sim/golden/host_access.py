@@ -9,7 +9,7 @@ __all__ = ["ADDRESS", "BUSY", "OK", "READ_ONLY", "WRITE_ONLY", "Access", "HostAc
 OK, ADDRESS, BUSY, READ_ONLY, WRITE_ONLY = range(5)
 
 _REGISTERS, _PROGRAM, _TAPS, _WEIGHTS, _FEATURES = 0, 1, 2, 4, 5
-_CONTROL, _LIMIT, _SCRATCH, _LAST_REGISTER = 4, 5, 9, 10
+_CONTROL, _LIMIT, _SCRATCH, _CLOCK, _BOOT = 4, 5, 9, 10, 11
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,16 @@ class HostAccessModel:
         Words.
     tap_segments, weight_segments, feature_segments : int
         32-bit segments of a word.
+    boot : bool
+        Whether there is a register BOOT.
     """
 
     def __init__(
         self, *, p: int, program_depth: int, tap_depth: int, weight_depth: int, feature_depth: int, tap_segments: int,
-        weight_segments: int, feature_segments: int,
+        weight_segments: int, feature_segments: int, boot: bool = False,
     ) -> None:  # fmt: skip
         self.p = p
+        self.last_register = _BOOT if boot else _CLOCK
         self.feature_depth, self.feature_segments = feature_depth, feature_segments
         self.memories = {
             _PROGRAM: ("program", program_depth, 1),
@@ -59,7 +62,7 @@ class HostAccessModel:
         """The outcome while the engine is or is not ``busy``."""
         region, offset = address >> 24, address % (1 << 24)
         if region == _REGISTERS:
-            if offset > _LAST_REGISTER:
+            if offset > self.last_register:
                 return Access(ADDRESS)
             if write and offset not in (_CONTROL, _LIMIT, _SCRATCH):
                 return Access(READ_ONLY)

@@ -13,7 +13,7 @@ from macaw.hw.bus import frame
 from macaw.hw.config import PROGRAM_FORMAT, EngineConfig
 from macaw.hw.control.descriptor import Operation as LayerOperation
 from macaw.hw.control.descriptor import descriptor_layout, tap_layout
-from macaw.hw.control.register_map import MAGIC, CoreError, Region, Register, Status, StatusBit
+from macaw.hw.control.register_map import MAGIC, BootStatus, CoreError, Region, Register, Status, StatusBit
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "program-format.md").read_text()
 
@@ -52,6 +52,7 @@ def tables(heading: str) -> list[list[list[str]]]:
         ("Register", Register),
         ("Status", Status),
         ("Error", CoreError),
+        ("Boot", BootStatus),
         ("Operation", frame.Operation),
     ],
 )
