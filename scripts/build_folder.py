@@ -28,6 +28,7 @@ from ..hw.primitives.target import Family
 from ..sim.cost.resources import host_link_block_rams
 
 __all__ = [
+    "PRODUCTS",
     "Build",
     "all_budgets",
     "board_budget",
@@ -45,8 +46,9 @@ MODEL_COPIES = ("model.onnx", "model.tflite")
 """What the copy of the model is called, by its format."""
 
 _IMAGES = ("program", "taps", "weights")
-_PRODUCTS = (
-    MANIFEST, "report.json", "report.html", "verify.json", "macaw.bit", "macaw.bin", "macaw.fs", "core.v", "board.v",
+PRODUCTS = (
+    MANIFEST, "manifest.json", "report.json", "report.html", "verify.json", "macaw.bit", "macaw.bin", "macaw.fs",
+    "core.v", "board.v",
     *(f"images/{name}.hex" for name in _IMAGES),
     *(f"implementation/macaw.{suffix}" for suffix in ("bit", "bin", "fs", "implementation.json")),
 )  # fmt: skip
@@ -125,7 +127,7 @@ def open_folder(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in _PRODUCTS:
+        for name in PRODUCTS:
             (folder / name).unlink(missing_ok=True)
         probe = folder / ".macaw"
         probe.write_text("")

@@ -23,6 +23,7 @@ from ..hw.errors import UserError
 from ..sim.cost.utilization import slot_use
 from .build_folder import Build, all_budgets, board_budget, copy_model, open_folder, write_images, write_manifest
 from .console import Stages, run_command, stages
+from .provenance import write_provenance
 from .report import write_report
 
 __all__ = ["generate", "main", "parse_array"]
@@ -191,6 +192,7 @@ def generate(
         "implementation": None,
     }
     write_report(folder, manifest)
+    write_provenance(folder, manifest)
     write_manifest(folder, manifest)
     return Build(folder=folder, manifest=manifest, board=board, compilation=compilation, images=images)
 

@@ -15,6 +15,7 @@ from ..boards.top import BoardTop
 from ..hw.engine import Engine
 from .build_folder import Build, load_build, write_manifest
 from .console import CONSOLE, Stages, run_command, stages
+from .provenance import write_provenance
 from .report import write_report
 
 __all__ = ["SEEDS", "main", "outcome", "synthesize_build"]
@@ -55,6 +56,7 @@ def synthesize_build(build: Build, *, seed: int | None = None, progress: Stages)
 def _record(build: Build, implementation: dict[str, Any]) -> None:
     build.manifest["implementation"] = implementation
     write_report(build.folder, build.manifest)
+    write_provenance(build.folder, build.manifest)
     write_manifest(build.folder, build.manifest)
 
 

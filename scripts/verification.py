@@ -19,6 +19,7 @@ from ..sim.reference import Reference, open_reference, output_differences
 from .build_folder import Build
 from .console import Stages
 from .inputs import Inputs, random_inputs
+from .provenance import write_provenance
 from .report import write_report
 
 __all__ = ["LAYER_INPUTS", "Comparison", "Simulated", "Verification", "golden_maps", "simulate_inputs", "verify_build"]
@@ -240,6 +241,7 @@ def verify_build(
     temporary.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
     os.replace(temporary, result_path)
     write_report(build.folder, build.manifest)
+    write_provenance(build.folder, build.manifest)
     return result
 
 
