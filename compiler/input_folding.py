@@ -18,7 +18,7 @@ from ..hw.products import PRODUCTS
 from .graph import Convolution, Graph
 from .layer_plan import input_words
 
-__all__ = ["Folding", "fewest_steps", "first_layer", "fold_input", "foldings"]
+__all__ = ["Folding", "fewest_steps", "first_layer", "fold_input", "folded_positions", "foldings"]
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,16 @@ def foldings(graph: Graph, p: int, m: int, n: int) -> list[Folding]:
         if not best or folding.feature_bytes < best[-1].feature_bytes:
             best.append(folding)
     return best
+
+
+def folded_positions(graph: Graph, rows: int, columns: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which row of the old map row r of :func:`fold_input`'s holds for its row part i, and the same of columns: arrays
+    [r, i], evenly spaced along both axes; what lies outside of the old map is padding. Raises ValueError as there."""
+    node = first_layer(graph)
+    if node is None:
+        raise ValueError(f"the input of {graph.name} is not read by one convolution only")
+    vertical, horizontal = _axes(graph, node, rows, columns)
+    return vertical.positions, horizontal.positions
 
 
 def fold_input(graph: Graph, rows: int, columns: int) -> Graph:

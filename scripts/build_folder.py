@@ -50,6 +50,7 @@ PRODUCTS = (
     MANIFEST, "manifest.json", "report.json", "report.html", "verify.json", "macaw.bit", "macaw.bin", "macaw.fs",
     "core.v", "board.v",
     *(f"images/{name}.hex" for name in _IMAGES),
+    *(f"driver/{name}" for name in ("macaw.h", "macaw.c", "images.c", "example.c")),
     *(f"implementation/macaw.{suffix}" for suffix in ("bit", "bin", "fs", "implementation.json")),
 )  # fmt: skip
 """What a build makes that could be taken for its result: nothing else in the folder is ever removed."""

@@ -22,6 +22,7 @@ from ..hw.engine import Engine
 from ..hw.errors import UserError
 from ..sim.cost.utilization import slot_use
 from .build_folder import Build, all_budgets, board_budget, copy_model, open_folder, write_images, write_manifest
+from .c_driver import write_driver
 from .console import Stages, run_command, stages
 from .provenance import write_provenance
 from .report import write_report
@@ -139,6 +140,9 @@ def generate(
     images = Images(program.program, program.taps, program.weights)
     write_images(folder, images)
     model_copy = copy_model(model, folder)
+    write_driver(
+        folder, compilation, graph, images, model=Path(model).name, board=board.title, clock_hz=clock_hz, baud=baud
+    )
     progress("verilog", 1.0, "core.v, board.v, images")
 
     products = sum(layer.products for layer in program.layers)
