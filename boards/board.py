@@ -129,10 +129,10 @@ class Board:
         setting = self.pll_setting(wanted_hz)
         return self.input_hz if setting is None else round(setting.output_hz)
 
-    def baud(self, clock_hz: int) -> int:
+    def baud(self, clock_hz: int, wanted: int | None = None) -> int:
         """The serial rate with a clock (:func:`~macaw.boards.serial_rate.serial_rate`)."""
-        return serial_rate(self.bauds, clock_hz, self.title)[0]
+        return serial_rate(self.bauds, clock_hz, self.title, wanted)[0]
 
-    def divisor(self, clock_hz: int) -> int:
+    def divisor(self, clock_hz: int, wanted: int | None = None) -> int:
         """Clock cycles a bit of the serial line at :meth:`baud`."""
-        return serial_rate(self.bauds, clock_hz, self.title)[1]
+        return serial_rate(self.bauds, clock_hz, self.title, wanted)[1]

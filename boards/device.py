@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..hw.errors import UserError
 from ..hw.primitives.target import Family
-from .serial_rate import BRIDGE_BAUDS, serial_rate
+from .serial_rate import FT2232H_BAUDS, serial_rate
 
 __all__ = ["PARTS", "Capacity", "Device", "find_device"]
 
@@ -91,13 +91,13 @@ class Device:
             raise UserError(f"A clock must be from 1 to 400 MHz, not {clock_hz / 1e6:g} MHz; choose another --clock.")
         return clock_hz
 
-    def baud(self, clock_hz: int) -> int:
+    def baud(self, clock_hz: int, wanted: int | None = None) -> int:
         """Serial rate of the simulated board: there are no pins."""
-        return serial_rate(BRIDGE_BAUDS, clock_hz, self.title)[0]
+        return serial_rate(FT2232H_BAUDS, clock_hz, self.title, wanted)[0]
 
-    def divisor(self, clock_hz: int) -> int:
+    def divisor(self, clock_hz: int, wanted: int | None = None) -> int:
         """Clock cycles a bit of the serial line at :meth:`baud`."""
-        return serial_rate(BRIDGE_BAUDS, clock_hz, self.title)[1]
+        return serial_rate(FT2232H_BAUDS, clock_hz, self.title, wanted)[1]
 
 
 def _ecp5(luts: int, block_rams: int, multipliers: int) -> Capacity:

@@ -7,7 +7,7 @@ from amaranth_boards.resources import UARTResource
 from amaranth_boards.upduino_v3 import UpduinoV3Platform
 
 from .board import Board
-from .serial_rate import BRIDGE_BAUDS
+from .serial_rate import FT2232H_BAUDS
 
 __all__ = ["UPDUINO_V3"]
 
@@ -30,7 +30,7 @@ UPDUINO_V3 = Board(
     clock_resource=("clk12", 0),
     input_hz=12_000_000,
     default_clock_hz=20_250_000,
-    bauds=BRIDGE_BAUDS,
+    bauds=FT2232H_BAUDS,
     uart_resource=("uart", 0),
     # Green is alive, blue is busy, red is an error.
     leds=(("rgb_led", 0, "g"), ("rgb_led", 0, "b"), ("rgb_led", 0, "r")),

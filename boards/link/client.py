@@ -1,25 +1,23 @@
-"""The host's end of the link: reads and writes words of the core over a serial port."""
+"""The host's end of the link: reads and writes words of the core over a serial line or SPI."""
 
 from __future__ import annotations
 
-import errno
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-import serial
 from numpy.typing import ArrayLike, NDArray
 
-from ...hw.bus.frame import MAXIMUM_COUNT, PAUSE_SECONDS, FrameStatus, Operation
+from ...hw.bus.frame import MAXIMUM_COUNT, PAUSE_SECONDS, WORD_BYTES, FrameStatus, Operation
 from ...hw.control.register_map import ADDRESS_WIDTH, MAGIC, Region, Register, Status, region_address
 from ...hw.errors import CheckFailed, UserError
 from .frame import Answer, AnswerParser, encode_request
+from .line import BoardSilent, Line, LinkLost, PortAbsent, PortBusy, PortDenied, open_line
 
 __all__ = [
     "AccessRefused",
@@ -40,33 +38,12 @@ Progress = Callable[[int, int], None]
 _REGION: Any = Region  # a type checker takes the members of an Amaranth enumeration for integers
 _REGISTER: Any = Register
 _MAGIC_ADDRESS = region_address(_REGION.REGISTERS, _REGISTER.MAGIC.value)
-_BITS_PER_BYTE = 10
-_TICK_SECONDS = 0.02
+_ANSWER_BYTES = 10
 _QUIET_SECONDS = 3 * PAUSE_SECONDS  # ends any frame in the bridge
-
-
-class PortAbsent(UserError):
-    """There is no such serial port."""
-
-
-class PortDenied(UserError):
-    """The user may not open the serial port."""
-
-
-class PortBusy(UserError):
-    """Another program uses the serial port."""
-
-
-class BoardSilent(UserError):
-    """Nothing is answered."""
 
 
 class NotMacaw(UserError):
     """Something answers, but not a Macaw bridge and core."""
-
-
-class LinkLost(UserError):
-    """The port vanished while it was open."""
 
 
 class TransferCorrupted(CheckFailed):
@@ -110,33 +87,35 @@ class Link:
 
     Parameters
     ----------
-    port : str
-        Device of the serial port, as ``/dev/ttyUSB0``, or of a simulated board.
-    baud : int
-        Bits a second; a simulated board ignores it.
+    port : str or Line
+        Device of the serial port, as ``/dev/ttyUSB0``, or of a simulated board, or of an SPI bus, as ``/dev/spidev0.0``; or
+        the line itself.
+    rate : int
+        Bits a second of the serial line (300 to 12,000,000; a simulated board ignores it), or Hz of the SPI clock. Not used
+        where the line itself is given.
     timeout : float
         Seconds without progress after which unanswered frames are sent again. A simulated board may need more.
     retries : int, 0..100
         Repetitions without progress before a transfer is given up.
-    window : int, 1..8
-        Frames in flight. The bridge's queue must hold as many READ requests (14 bytes each).
+    window : int, 1..16
+        Frames in flight. The bridge's queue must hold as many READ requests (14 bytes each). USB bridges collect bytes for
+        up to 16 ms or until they have 62: seven answers to WRITE frames fill a packet, so the line never rests with more
+        than that many in flight.
 
     Raises PortAbsent, PortDenied, PortBusy, BoardSilent or NotMacaw on entry; LinkLost at any time.
     """
 
     def __init__(
-        self, port: str, baud: int = 1_000_000, *, timeout: float = 1.0, retries: int = 3, window: int = 4
+        self, port: str | Line, rate: int = 1_000_000, *, timeout: float = 1.0, retries: int = 3, window: int = 16
     ) -> None:
-        if not isinstance(baud, int) or not 300 <= baud <= 12_000_000:
-            raise UserError(f"The baud rate of {port} must be an integer from 300 to 12000000, not {baud!r}.")
         if not timeout > 0:
             raise UserError(f"The timeout of {port} must be a positive number of seconds, not {timeout!r}.")
         if not 0 <= retries <= 100:
             raise UserError(f"The retries of {port} must be from 0 to 100, not {retries!r}.")
-        if not 1 <= window <= 8:
-            raise UserError(f"The window of {port} must be from 1 to 8 frames, not {window!r}.")
-        self.port = port
-        self.baud = baud
+        if not 1 <= window <= 16:
+            raise UserError(f"The window of {port} must be from 1 to 16 frames, not {window!r}.")
+        self.line = open_line(port, rate, send_seconds=timeout + 2.0) if isinstance(port, str) else port
+        self.port = self.line.port
         self.timeout = timeout
         self.retries = retries
         self.window = window
@@ -144,8 +123,7 @@ class Link:
         self.payload_words = 0
         #: frames sent again since entry
         self.repetitions = 0
-        self._serial: serial.Serial | None = None
-        self._parser = AnswerParser()
+        self._parser = AnswerParser(self.line.idle)
         self._sequence = random.randrange(256)
 
     # Opening and closing
@@ -161,11 +139,11 @@ class Link:
 
     def open(self) -> None:
         """Open the port and greet the board; see the class for errors."""
-        self._serial = self._open_port()
+        self.line.open()
         self.payload_words = 0
+        self.repetitions = 0
+        self._parser.reset()
         try:
-            with self._losing():
-                self._serial.reset_input_buffer()
             self._greet()
         except BaseException:
             self.close()
@@ -173,37 +151,7 @@ class Link:
 
     def close(self) -> None:
         """Close the port; nothing happens if it is closed."""
-        if self._serial is not None:
-            try:
-                self._serial.close()
-            except (OSError, serial.SerialException):
-                pass
-            self._serial = None
-
-    def _open_port(self) -> serial.Serial:
-        try:
-            return serial.Serial(
-                self.port, self.baud, timeout=_TICK_SECONDS, write_timeout=self.timeout + 2.0, exclusive=True
-            )
-        except (OSError, ValueError) as error:  # SerialException is an OSError
-            code, text = getattr(error, "errno", None), str(error)
-            if code in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
-                raise PortAbsent(
-                    f"The serial port {self.port} does not exist: plug the board in, or name another port (Linux "
-                    "lists them as /dev/ttyUSB* and /dev/ttyACM*)."
-                ) from error
-            if code in (errno.EACCES, errno.EPERM):
-                raise PortDenied(
-                    f"The serial port {self.port} may not be opened by this user: join the group dialout with "
-                    "`sudo usermod -aG dialout $USER` and log in again."
-                ) from error
-            if code in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in text:
-                raise PortBusy(
-                    f"The serial port {self.port} is in use by another program: close it (a terminal, another run)."
-                ) from error
-            raise PortAbsent(
-                f"The serial port {self.port} cannot be opened at {self.baud} baud: {text}; name another port or rate."
-            ) from error
+        self.line.close()
 
     def _greet(self) -> None:
         frame = _Frame(Operation.PING, count=MAXIMUM_COUNT)
@@ -227,8 +175,8 @@ class Link:
 
     def _not_macaw(self, reason: str) -> str:
         return (
-            f"The device at {self.port} is no Macaw accelerator at {self.baud} baud ({reason}): program the board, or "
-            "name the right port and baud rate."
+            f"The device at {self.port} is no Macaw accelerator at {self.line.rate} ({reason}): program the board, or "
+            "name the right port and rate."
         )
 
     # Transfers
@@ -303,10 +251,10 @@ class Link:
                 frame = waiting.popleft()
                 self._prepare(frame)
                 flight[frame.sequence] = frame
-                self._send(frame.data)
+                self.line.send(frame.data)
                 deadline = self._deadline(flight)
             repeat = False
-            for answer in self._parser.feed(self._receive()):
+            for answer in self._parser.feed(self.line.receive(_missing(flight))):
                 if answer.status == FrameStatus.BAD_CHECKSUM:
                     corrupted = repeat = True
                     continue
@@ -330,7 +278,7 @@ class Link:
                 self._wait_for_quiet()
                 self.repetitions += len(flight)
                 for frame in flight.values():
-                    self._send(frame.data)
+                    self.line.send(frame.data)
                 deadline = self._deadline(flight)
                 corrupted, seen = False, self._parser.unused
 
@@ -343,11 +291,8 @@ class Link:
         self._parser.expect(frame.sequence, payload=frame.operation is Operation.READ)
 
     def _deadline(self, flight: dict[int, _Frame]) -> float:
-        line_bytes = sum(
-            len(frame.data) + 10 + (4 * frame.count if frame.operation is Operation.READ else 0)
-            for frame in flight.values()
-        )
-        return time.monotonic() + self.timeout + line_bytes * _BITS_PER_BYTE / self.baud
+        line_bytes = sum(len(frame.data) for frame in flight.values()) + _missing(flight)
+        return time.monotonic() + self.timeout + line_bytes * self.line.byte_seconds
 
     def _judge(self, frame: _Frame) -> None:
         answer = frame.answer
@@ -377,8 +322,8 @@ class Link:
     def _given_up(self, done: int, total: int, *, corrupted: bool) -> UserError | CheckFailed:
         if corrupted:
             return TransferCorrupted(
-                f"Data on {self.port} at {self.baud} baud arrived corrupted {self.retries + 1} times in a row, after "
-                f"{done} of {total} words: check the cable and the baud rate, or lower the rate."
+                f"Data on {self.port} at {self.line.rate} arrived corrupted {self.retries + 1} times in a row, after "
+                f"{done} of {total} words: check the cable and the rate, or lower it."
             )
         if self.payload_words:
             return BoardSilent(
@@ -386,50 +331,22 @@ class Link:
                 "start again."
             )
         return BoardSilent(
-            f"The board at {self.port} does not answer at {self.baud} baud: check that it is powered and programmed, "
-            "that this is its port and that the baud rate is the gateware's."
+            f"The board at {self.port} does not answer at {self.line.rate}: check that it is powered and programmed, "
+            "that this is its port and that the rate is the gateware's."
         )
-
-    # Bytes
 
     def _wait_for_quiet(self) -> None:
         """Let answers on their way arrive and pass, then drop what is incomplete."""
         end = time.monotonic() + _QUIET_SECONDS
         limit = time.monotonic() + _QUIET_SECONDS + self.timeout
         while time.monotonic() < min(end, limit):
-            if self._receive():
+            if self.line.receive(0).strip(self.line.idle):
                 end = time.monotonic() + _QUIET_SECONDS
         self._parser.reset()
 
-    def _send(self, data: bytes) -> None:
-        with self._losing():
-            try:
-                self._port().write(data)
-            except serial.SerialTimeoutException:
-                raise BoardSilent(
-                    f"The serial port {self.port} takes no data: unplug the board, plug it in and start again."
-                ) from None
 
-    def _receive(self) -> bytes:
-        """What has arrived; waits a short time for the first byte."""
-        with self._losing():
-            port = self._port()
-            data: bytes = port.read(max(1, port.in_waiting))
-            return data
-
-    def _port(self) -> serial.Serial:
-        if self._serial is None:
-            raise LinkLost(f"The link to {self.port} is closed: use it inside its `with` block.")
-        return self._serial
-
-    @contextmanager
-    def _losing(self) -> Iterator[None]:
-        try:
-            yield
-        except (UserError, CheckFailed):
-            raise
-        except OSError as error:  # SerialException is one
-            raise LinkLost(
-                f"The connection to {self.port} broke: the cable was unplugged or the board lost its power; plug it in "
-                "and start again."
-            ) from error
+def _missing(flight: dict[int, _Frame]) -> int:
+    """Bytes of the answers to come."""
+    return sum(
+        _ANSWER_BYTES + (WORD_BYTES * frame.count if frame.operation is Operation.READ else 0) for frame in flight.values()
+    )

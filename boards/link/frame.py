@@ -56,14 +56,20 @@ class AnswerParser:
 
     Whether an OK answer has a payload follows from the request, so the parser is told by :meth:`expect`.
 
+    Parameters
+    ----------
+    idle : bytes
+        Values of bytes that mean nothing in front of an answer.
+
     Attributes
     ----------
     rejected : int
-        Bytes dropped so far because they belong to no answer with a right checksum.
+        Bytes dropped so far because they belong to no answer with a right checksum; idle ones do not count.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, idle: bytes = b"") -> None:
         self.rejected = 0
+        self._idle = idle
         self._buffer = bytearray()
         self._payload = [False] * 256
 
@@ -109,5 +115,5 @@ class AnswerParser:
             del self._buffer[: end + CHECKSUM_BYTES]
 
     def _drop(self, count: int) -> None:
-        self.rejected += count
+        self.rejected += count - sum(self._buffer.count(value, 0, count) for value in self._idle)
         del self._buffer[:count]

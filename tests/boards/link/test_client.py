@@ -178,7 +178,7 @@ def test_refusals() -> None:
 
 def test_wrong_parameters() -> None:
     for options, match in (
-        ({"baud": 1}, "baud rate"), ({"timeout": 0}, "timeout"), ({"retries": -1}, "retries"), ({"window": 9}, "window"),
+        ({"rate": 1}, "baud rate"), ({"timeout": 0}, "timeout"), ({"retries": -1}, "retries"), ({"window": 17}, "window"),
     ):  # fmt: skip
         with pytest.raises(UserError, match=match):
             Link("port", **options)
