@@ -24,7 +24,8 @@ class Region(enum.Enum, shape=4):
     FEATURES: ``(address << bank_bits | bank) << segment_bits | segment``, little-endian segments of a word.
     WEIGHTS: ``word << segment_bits | segment``; TAPS: ``tap << segment_bits | segment``; PROGRAM: the 32-bit word.
     Words in the gaps of sizes that are not powers of two read as 0 and ignore writes, so bursts run through them.
-    Only REGISTERS and FEATURES can be read; the other regions answer a read with ``Status.WRITE_ONLY``.
+    Only REGISTERS, FEATURES and STREAM can be read; the other regions answer a read with ``Status.WRITE_ONLY``.
+    STREAM: ``StreamRegister``; only where streams are attached to the core (hw/bus/axi_stream.py).
     """
 
     REGISTERS = 0
@@ -32,6 +33,7 @@ class Region(enum.Enum, shape=4):
     TAPS = 2
     WEIGHTS = 4
     FEATURES = 5
+    STREAM = 6
 
 
 class Register(enum.Enum, shape=4):
@@ -99,6 +101,44 @@ class BootStatus(enum.IntEnum):
     OTHER_ENGINE = 3
     #: a checksum was wrong or a part is missing; the program cannot be run
     DAMAGED = 4
+
+
+class StreamRegister(enum.Enum, shape=4):
+    """Registers of the region STREAM: where packets of features go and come from. Written between packets only."""
+
+    #: read and write: offset in FEATURES of a packet's first word
+    INPUT_FIRST = 0
+    #: read and write: words of a packet, minus one
+    INPUT_LAST = 1
+    #: read and write: offset in FEATURES of an answer's first word
+    OUTPUT_FIRST = 2
+    #: read and write: words of an answer, minus one
+    OUTPUT_LAST = 3
+    #: read: see StreamStatusBit
+    STREAM_STATUS = 4
+
+
+class StreamStatusBit(enum.IntEnum):
+    """Positions in ``StreamRegister.STREAM_STATUS``. Bits 0..7 hold the StreamOutcome of the last packet, bits 16..31 the
+    packets answered since reset, modulo ``2**16``."""
+
+    OUTCOME = 0
+    BUSY = 8
+    PACKETS = 16
+
+
+class StreamOutcome(enum.IntEnum):
+    """What became of a packet."""
+
+    DONE = 0
+    #: the packet ended before its last word: nothing was run
+    EARLY_LAST = 1
+    #: the packet did not end with its last word: nothing was run
+    LATE_LAST = 2
+    #: the core refused an access
+    REFUSED = 3
+    #: the program stopped before its end, or with an error
+    STOPPED = 4
 
 
 class Status(enum.Enum, shape=4):
