@@ -1,6 +1,6 @@
 // A single-data-rate SDRAM of 16 bits, cycle by cycle, as the data sheets describe it (JEDEC JESD21-C 3.11.5; Micron
 // MT48LC16M16A2, ISSI IS42S16160G). It keeps data, and it judges: each rule of timing or state that a command breaks is counted,
-// `violation` holds the number of the first one, and with STRICT the simulation ends. Times are in picoseconds.
+// `violation` holds the number of the latest one, and with STRICT the simulation ends. Times are in picoseconds.
 //
 // Commands and write data are sampled at the rising edge. Read data that a controller may sample at an edge stands on dq_out in
 // the cycle in front of it, PIN_DELAY cycles later than the memory's own pins would have it.
@@ -72,7 +72,7 @@ module sdram_model #(
 
     task violate(input [7:0] rule);
         begin
-            if (violation == 0) violation = rule;
+            violation = rule;
             violations = violations + 1;
             if (STRICT) begin
                 $display("SDRAM: rule %0d broken at %0d ps", rule, now);
@@ -165,7 +165,8 @@ module sdram_model #(
                 idle_for(T_RP);
                 for (i = 0; i < BANKS; i = i + 1) if (early(opened[i], T_RC)) violate(RULE_T_RC);
                 last_refresh = now;
-                refreshes = refreshes + 1;
+                // As many as may be late may be early.
+                if (refreshes < (now - initialized) / T_REFI + POSTPONED) refreshes = refreshes + 1;
                 if (!ready) early_refreshes = early_refreshes + 1;
             end
             3'b000: begin  // mode
@@ -174,8 +175,7 @@ module sdram_model #(
                 if (a[2:0] > 3 || (a[6:4] != 2 && a[6:4] != 3) || a[3] || a[12:7] != 0 || ba != 0) violate(RULE_MODE);
                 if (a[6:4] == 2 && PERIOD < CAS_2_PERIOD) violate(RULE_MODE);
                 length = 4'd1 << a[1:0]; cas = a[6:4]; moded = now;
-                if (!ready) begin initialized = now; refreshes = 0; end
-                ready = 1;
+                if (!ready && precharged && early_refreshes >= 2) begin initialized = now; refreshes = 0; ready = 1; end
             end
             default: ;
         endcase

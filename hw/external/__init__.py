@@ -1,0 +1,1 @@
+"""External memory: its port, controllers, and what reads weights from it."""

@@ -1,0 +1,125 @@
+"""When an external memory takes a burst that reads and when its words come: the SDRAM controller, cycle by cycle, and an ideal
+memory of a given latency and rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ...hw.external.sdram_controller import SdramController
+from ...hw.external.sdram_timing import SdramCycles
+
+__all__ = ["Burst", "ExternalMemory", "IdealMemory", "MemoryReads", "Sdram"]
+
+
+@dataclass(frozen=True)
+class Burst:
+    """A burst's cycles: ``taken``, its command; ``first``, its first word on the port; ``step``, from word to word."""
+
+    taken: int
+    first: int
+    step: int
+
+
+class MemoryReads(Protocol):
+    """A memory that is asked burst by burst, in order."""
+
+    def burst(self, asked: int, address: int, words: int) -> Burst:
+        """A burst whose command is on the port from cycle ``asked`` on."""
+
+
+class ExternalMemory(Protocol):
+    """A memory behind a MemoryPort: its size in 32-bit words, and its behaviour after a restart."""
+
+    @property
+    def words(self) -> int:
+        """Size."""
+
+    def restart(self, cycle: int) -> MemoryReads:
+        """Its reads after ``restart`` in that cycle."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdealMemory:
+    """Takes the next burst when the one before has been sent; its first word comes ``latency`` cycles after that, then one
+    every ``interval`` cycles."""
+
+    words: int
+    latency: int
+    interval: int
+
+    def restart(self, cycle: int) -> MemoryReads:
+        """Nothing changes."""
+        return _IdealReads(self, cycle + 1)
+
+
+class _IdealReads:
+    def __init__(self, memory: IdealMemory, free: int) -> None:
+        self.memory, self.free = memory, free
+
+    def burst(self, asked: int, address: int, words: int) -> Burst:
+        taken = max(asked, self.free)
+        self.free = taken + words * self.memory.interval
+        return Burst(taken, taken + self.memory.latency, self.memory.interval)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sdram:
+    """SDRAM behind an :class:`~macaw.hw.external.sdram_controller.SdramController`."""
+
+    cycles: SdramCycles
+    pin_delay: int
+
+    @property
+    def words(self) -> int:
+        """Size in 32-bit words."""
+        return self.cycles.words
+
+    def restart(self, cycle: int) -> MemoryReads:
+        """Every row is closed, a refresh interval begins."""
+        return _SdramReads(self, cycle)
+
+
+class _SdramReads:
+    """The controller's decisions, each at the first cycle at which it can be made."""
+
+    def __init__(self, memory: Sdram, restart: int) -> None:
+        self.times = memory.cycles
+        self.latency = SdramController.latency_of(memory.cycles, memory.pin_delay)
+        self.free = restart + self.times.settle  # the next decision
+        self.due = restart + self.times.interval + 1  # the next refresh
+        self.begun = self.free - 1  # the burst before
+        self.place = -1  # the open row
+        self.may_close = self.may_open = 0
+
+    def burst(self, asked: int, address: int, words: int) -> Burst:
+        times = self.times
+        taken = max(asked, self.begun + 1)
+        known = taken + 2
+        place = address % times.words // times.row_words
+        while True:
+            now = max(self.free, min(known, self.due))
+            refresh = self.due <= now
+            if self.place >= 0 and (refresh or place != self.place):
+                now = self._wait(now, self.may_close, refresh)
+                if now:
+                    self.free, self.place = now + times.t_rp, -1
+            elif refresh:
+                self.free = max(now, self.may_open) + times.t_rfc
+                self.due += times.interval
+            elif self.place < 0:
+                now = self._wait(now, self.may_open, refresh)
+                if now:
+                    self.free, self.place = now + times.t_rcd, place
+                    self.may_close, self.may_open = now + times.t_ras, now + times.t_rc
+            else:
+                break
+        self.begun, self.free = now, now + 2 * words
+        return Burst(taken, now + self.latency, 2)
+
+    def _wait(self, now: int, allowed: int, refresh: bool) -> int:
+        """The cycle in which something allowed from ``allowed`` on is done; 0 if a refresh becomes due before."""
+        if not refresh and now < self.due <= allowed:
+            self.free = self.due
+            return 0
+        return max(now, allowed)
