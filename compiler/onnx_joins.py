@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .graph import Add, Concat, Tensor
 from .onnx_builder import GraphBuilder, Handler, dense, map_elements
@@ -21,7 +22,7 @@ from .onnx_quantization import dequantized_map
 from .onnx_values import Integers, Reals, Unquantized, Value
 from .problem import Refusal
 
-__all__ = ["JOINS", "sum_of_maps"]
+__all__ = ["JOINS", "joined_maps", "paired_maps", "sum_of_maps"]
 
 
 def sum_of_maps(build: GraphBuilder, node: OnnxNode) -> Unquantized:
@@ -43,8 +44,8 @@ def _qlinear_add(build: GraphBuilder, node: OnnxNode) -> Value:
     return total.finish(total, node.outputs[0], quantization, signed)
 
 
-def _sum(build: GraphBuilder, node: OnnxNode, inputs: tuple[int, int], kernels: set[bool]) -> Unquantized:
-    """The sum of two maps; ``kernels`` holds their ``signed`` where ONNX Runtime can fuse the node, else nothing."""
+def paired_maps(build: GraphBuilder, node: OnnxNode, inputs: tuple[int, int]) -> tuple[str, str, NDArray[np.int64]]:
+    """The two maps that an addition reads, of one shape and layout, and the elements of each. Refuses others."""
     for index in inputs:
         value = build.value(node, index)
         assert isinstance(value, Integers | Reals)
@@ -59,9 +60,15 @@ def _sum(build: GraphBuilder, node: OnnxNode, inputs: tuple[int, int], kernels: 
             f"it adds maps of different shapes or layouts, {stated}", "add maps of one shape, without broadcasting"
         )
     build.claimed |= {first.tensor, second.tensor}
+    return first.tensor, second.tensor, first.elements
+
+
+def _sum(build: GraphBuilder, node: OnnxNode, inputs: tuple[int, int], kernels: set[bool]) -> Unquantized:
+    """The sum of two maps; ``kernels`` holds their ``signed`` where ONNX Runtime can fuse the node, else nothing."""
+    first, second, elements = paired_maps(build, node, inputs)
 
     def finish(value: Unquantized, output: str, y: Quantization, signed: bool) -> Integers:
-        a, b = build.quantization_of(first.tensor), build.quantization_of(second.tensor)
+        a, b = build.quantization_of(first), build.quantization_of(second)
         absorbed = clip_is_absorbed(value.minimum, value.maximum, y.scale, y.zero_point)
         if value.direct and absorbed and kernels == {signed}:
             table = addition_table(a, b, y, not signed)
@@ -72,8 +79,8 @@ def _sum(build: GraphBuilder, node: OnnxNode, inputs: tuple[int, int], kernels: 
             Add(
                 name=node.name,
                 operator=node.operator,
-                input=first.tensor,
-                second=second.tensor,
+                input=first,
+                second=second,
                 output=output,
                 table=table,
                 weights=(a.scale / y.scale, b.scale / y.scale),
@@ -82,9 +89,9 @@ def _sum(build: GraphBuilder, node: OnnxNode, inputs: tuple[int, int], kernels: 
                 high=high,
             )
         )
-        return build.new_map(output, shapes[0], value.elements, y)
+        return build.new_map(output, build.result.tensors[first].shape, value.elements, y)
 
-    return Unquantized(elements=first.elements, finish=finish)
+    return Unquantized(elements=elements, finish=finish)
 
 
 def _concat(build: GraphBuilder, node: OnnxNode) -> Value:
@@ -102,7 +109,10 @@ def _qlinear_concat(build: GraphBuilder, node: OnnxNode) -> Value:
     return whole.finish(whole, node.outputs[0], quantization, not quantization.unsigned)
 
 
-def _concatenation(build: GraphBuilder, node: OnnxNode, places: range) -> Unquantized:
+def joined_maps(
+    build: GraphBuilder, node: OnnxNode, places: range
+) -> tuple[list[str], tuple[int, int, int], NDArray[np.int64]]:
+    """The maps that a concatenation reads, and shape and elements of the whole. Refuses other axes than the channels."""
     parts = []
     for index in places:
         value = build.value(node, index)
@@ -125,6 +135,11 @@ def _concatenation(build: GraphBuilder, node: OnnxNode, places: range) -> Unquan
             f"its output has {height * width * channels} elements", f"use maps of at most {LARGEST_MAP} elements"
         )
     elements = map_elements((value.elements.shape[0], channels, *value.elements.shape[2:]))
+    return parts, (height, width, channels), elements
+
+
+def _concatenation(build: GraphBuilder, node: OnnxNode, places: range) -> Unquantized:
+    parts, whole, elements = joined_maps(build, node, places)
 
     def finish(value: Unquantized, output: str, y: Quantization, signed: bool) -> Integers:
         low, high = clip_bounds(value.minimum, value.maximum, y.scale, y.zero_point)
@@ -148,7 +163,7 @@ def _concatenation(build: GraphBuilder, node: OnnxNode, places: range) -> Unquan
         build.result.nodes.append(
             Concat(name=node.name, operator=node.operator, input=names[0], others=tuple(names[1:]), output=output)
         )
-        return build.new_map(output, (height, width, channels), value.elements, y)
+        return build.new_map(output, whole, value.elements, y)
 
     return Unquantized(elements=elements, finish=finish)
 

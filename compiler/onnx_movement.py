@@ -22,6 +22,7 @@ from .onnx_values import (
     Reals,
     ScaledConstant,
     Source,
+    Summed,
     Unknown,
     Unquantized,
     Value,
@@ -99,7 +100,7 @@ def _moved(build: GraphBuilder, node: OnnxNode, value: Value, move: Callable[[ND
         return replace(value, elements=move(value.elements), direct=False, exclusive=exclusive)
     if isinstance(value, Unquantized):
         return replace(value, elements=move(value.elements), direct=False)
-    if isinstance(value, Prepared | Chained):
+    if isinstance(value, Prepared | Chained | Summed):
         return replace(value, elements=move(value.elements))
     if isinstance(value, Integers):
         exclusive = value.exclusive and build.model.uses[node.outputs[0]] == 1

@@ -29,6 +29,7 @@ __all__ = [
     "Reals",
     "ScaledConstant",
     "Source",
+    "Summed",
     "Unknown",
     "Unquantized",
     "Value",
@@ -161,6 +162,19 @@ class Chained:
     pools: tuple[tuple[str, Window, int], ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Summed:
+    """The sum of the maps ``first`` and ``second`` in float32, then ``steps``, not yet quantized (QONNX). Every operand of the
+    steps is one number for the whole map; ``name`` and ``operator`` are the Add's."""
+
+    name: str
+    operator: str
+    first: str
+    second: str
+    elements: NDArray[np.int64]
+    steps: tuple[HostStep, ...] = ()
+
+
 @dataclass(frozen=True)
 class Hosted:
     """A result of the host driver: the steps to apply to the map. ``quantization``: it is quantized so at present."""
@@ -186,6 +200,7 @@ Value = (
     | Unquantized
     | Prepared
     | Chained
+    | Summed
     | Hosted
     | Unknown
 )

@@ -17,7 +17,7 @@ from .problem import Refusal
 from .requantize import input_ranges
 from .window import Window
 
-__all__ = ["chain_values", "channel_operand", "copy_of_map", "extended", "flips", "held_bounds", "sum_bounds"]
+__all__ = ["chain_values", "channel_operand", "copy_of_map", "extended", "flips", "held_bounds", "sum_bounds", "unchanged_map"]
 
 Int64Array = NDArray[np.int64]
 
@@ -109,3 +109,14 @@ def chain_values(chained: Chained, sums: Int64Array | NDArray[np.float64]) -> ND
         for step in chained.steps:
             values = apply_step(step, values)
     return values
+
+
+def unchanged_map(build: GraphBuilder, value: Chained) -> Reals | None:
+    """The map that a chain copies, where its operators change none of the numbers that the map can hold (a Relu of what is
+    not negative)."""
+    tensor = build.result.tensors[value.sums.tensor]
+    low, high = held_bounds(build, value.sums.tensor)
+    points = np.arange(low, high + 1)[:, None] - tensor.zero_point
+    points = np.repeat(points, len(value.factor), axis=1)
+    plain = chain_values(replace(value, steps=()), points)
+    return Reals(value.sums.tensor, value.elements) if np.array_equal(chain_values(value, points), plain) else None

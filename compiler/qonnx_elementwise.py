@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from .graph import HostStep
 from .onnx_builder import GraphBuilder, Handler
 from .onnx_model import OnnxNode
-from .onnx_values import Chained, Constant, Hosted, Prepared, Reals, ScaledConstant, Source, Value
+from .onnx_values import Chained, Constant, Hosted, Prepared, Reals, ScaledConstant, Source, Summed, Value
 from .problem import Refusal
 from .qonnx_chain import channel_operand, copy_of_map, extended
 from .qonnx_constants import constant_reals
+from .qonnx_joins import followed_sum, sum_of_maps
 
 __all__ = ["QONNX_ELEMENTWISE", "in_order", "prepared"]
 
@@ -37,6 +38,8 @@ def _followed(value: Value, node: OnnxNode, kind: str, operand: NDArray[np.float
         raise Refusal("it follows a result of the host that is last", "keep Softmax and ArgMax last")
     if isinstance(value, Source | Prepared):
         return _on_host(prepared(value), node, kind, operand)
+    if isinstance(value, Summed):
+        return followed_sum(value, HostStep(kind=kind, name=node.name, operand=operand))
     if not isinstance(value, Chained):
         raise Refusal("its operands are constants of a kind that cannot be combined", "fold them (constant folding)")
     if kind == "batch_normalization":
@@ -74,7 +77,9 @@ def _arithmetic(build: GraphBuilder, node: OnnxNode) -> Value:
     constants = [isinstance(value, Constant | ScaledConstant) for value in values]
     kind = SECOND[node.operator]
     if not any(constants):
-        raise Refusal("it combines two maps", "only operators with a constant operand are supported in QONNX models")
+        if node.operator == "Add":
+            return sum_of_maps(build, node)
+        raise Refusal("it combines two maps", "of two maps only the sum (Add) and the concatenation are supported")
     if not constants[0]:
         return with_step(build, node, 0, kind, constant_reals(values[1]))
     if all(constants):
@@ -119,7 +124,7 @@ def _batch_normalization(build: GraphBuilder, node: OnnxNode) -> Value:
     if not (np.isfinite(factor).all() and np.isfinite(constant).all()):
         raise Refusal("its variance or another of its constants is not usable", "correct the model")
     value = build.value(node, 0)
-    rank = value.elements.ndim if isinstance(value, Chained | Reals | Prepared | Source) else 2
+    rank = value.elements.ndim if isinstance(value, Chained | Reals | Summed | Prepared | Source) else 2
     shape = (1, factor.size, *(1,) * (rank - 2))
     return with_step(build, node, 0, "batch_normalization", np.stack([factor.reshape(shape), constant.reshape(shape)]))
 

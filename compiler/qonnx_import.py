@@ -18,10 +18,11 @@ from .onnx_endpoints import take_input
 from .onnx_host_steps import check_classes
 from .onnx_model import QONNX, OnnxModel, OnnxNode
 from .onnx_movement import MOVEMENT
-from .onnx_values import Chained, Constant, Hosted, Prepared, Reals, Source, Unknown, Value
+from .onnx_values import Chained, Constant, Hosted, Prepared, Reals, Source, Summed, Unknown, Value
 from .problem import ModelError, Problem, Refusal
 from .qonnx_constants import annotated_members, check_annotations
 from .qonnx_elementwise import QONNX_ELEMENTWISE
+from .qonnx_joins import QONNX_JOINS, inexact_additions
 from .qonnx_layers import bytes_of_sums
 from .qonnx_linear import QONNX_LINEAR
 from .qonnx_quantization import QONNX_QUANTIZATION
@@ -54,6 +55,8 @@ def import_qonnx(model: OnnxModel) -> Graph:
     if build.problems:
         raise ModelError(build.problems)
     split_layers(build.result)
+    if problems := inexact_additions(build.result):
+        raise ModelError(problems)
     return build.result
 
 
@@ -106,7 +109,7 @@ def _report(build: GraphBuilder, node: OnnxNode, refusal: Refusal) -> None:
 
 def _shape(build: GraphBuilder, name: str) -> str:
     value = build.values.get(name)
-    if isinstance(value, Source | Prepared | Chained | Reals | Hosted):
+    if isinstance(value, Source | Prepared | Chained | Summed | Reals | Hosted):
         return "x".join(map(str, value.elements.shape))
     return str(build.model.type(name))
 
@@ -128,7 +131,7 @@ def _folded(build: GraphBuilder, node: OnnxNode) -> Value:
         value = build.value(node, 0)
         if isinstance(value, Constant):
             extents: tuple[int, ...] = value.array.shape
-        elif isinstance(value, Source | Prepared | Chained | Reals | Hosted):
+        elif isinstance(value, Source | Prepared | Chained | Summed | Reals | Hosted):
             extents = value.elements.shape
         else:
             raise Refusal("the shape of its input is not known", "make the shape a constant")
@@ -193,6 +196,8 @@ def _give_output(build: GraphBuilder) -> None:
             if not build.problems:
                 build.problems.append(Problem("", "", "", f"output {name!r} is not computed", "correct the model"))
             return
+        if isinstance(value, Summed):
+            raise Refusal(f"output {name!r} is a sum of two maps that nothing quantizes", "put a Quant behind the Add")
         if not isinstance(value, Hosted) or value.tensor == result.input or not result.nodes:
             raise Refusal(f"output {name!r} is not the result of a layer", "end the model with a layer or a quantizer")
         places = dense(value.elements).ravel()
@@ -216,6 +221,7 @@ QONNX_HANDLERS: dict[tuple[str, str], Handler] = {
     **QONNX_QUANTIZATION,
     **QONNX_LINEAR,
     **QONNX_ELEMENTWISE,
+    **QONNX_JOINS,
     **MOVEMENT,
     ("", "Softmax"): _on_host,
     ("", "Sigmoid"): _on_host,

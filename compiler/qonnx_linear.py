@@ -19,7 +19,7 @@ from .onnx_pools import POOLS
 from .onnx_values import Accumulated, Chained, Constant, Hosted, Prepared, Reals, ScaledConstant, Source, Value
 from .onnx_window import window
 from .problem import Refusal
-from .qonnx_chain import chain_values, extended, held_bounds
+from .qonnx_chain import extended, unchanged_map
 from .qonnx_constants import constant_reals, layer_weights
 from .qonnx_elementwise import in_order, prepared
 from .qonnx_quantization import new_input_map
@@ -97,24 +97,13 @@ def _activations(build: GraphBuilder, node: OnnxNode) -> Reals | Prepared:
     if isinstance(value, Source | Prepared):
         value = prepared(value)
         return _annotated_input(build, node, value) if value.members is not None else value
-    if isinstance(value, Chained) and value.copy and (reals := _unchanged(build, value)) is not None:
+    if isinstance(value, Chained) and value.copy and (reals := unchanged_map(build, value)) is not None:
         return reals
     if isinstance(value, Hosted):
         raise Refusal("its input is computed by the host, behind the last layer", "keep Softmax and ArgMax last")
     if not isinstance(value, Reals):
         raise Refusal("its input is not quantized", "put a Quant or BipolarQuant between the two layers")
     return value
-
-
-def _unchanged(build: GraphBuilder, value: Chained) -> Reals | None:
-    """The map itself where the operators behind it change none of the numbers that it can hold (a Relu of what is not
-    negative)."""
-    tensor = build.result.tensors[value.sums.tensor]
-    low, high = held_bounds(build, value.sums.tensor)
-    points = np.arange(low, high + 1)[:, None] - tensor.zero_point
-    points = np.repeat(points, len(value.factor), axis=1)
-    plain = chain_values(replace(value, steps=()), points)
-    return Reals(value.sums.tensor, value.elements) if np.array_equal(chain_values(value, points), plain) else None
 
 
 def _annotated_input(build: GraphBuilder, node: OnnxNode, value: Prepared) -> Reals:
@@ -147,7 +136,7 @@ def _annotated_input(build: GraphBuilder, node: OnnxNode, value: Prepared) -> Re
 def _max_pool(build: GraphBuilder, node: OnnxNode) -> Value:
     value = build.value(node, 0)
     if isinstance(value, Chained) and value.copy:
-        reals = _unchanged(build, value)
+        reals = unchanged_map(build, value)
         if reals is not None:
             build.values[node.inputs[0]] = value = reals
     if not isinstance(value, Chained):

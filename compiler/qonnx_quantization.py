@@ -13,11 +13,12 @@ from .onnx_builder import GraphBuilder, Handler, dense, input_elements
 from .onnx_constants import LARGEST_CONSTANT
 from .onnx_model import QONNX, OnnxNode
 from .onnx_numerics import Quantization
-from .onnx_values import Chained, Constant, Hosted, Prepared, Reals, ScaledConstant, Source, Value
+from .onnx_values import Chained, Constant, Hosted, Prepared, Reals, ScaledConstant, Source, Summed, Value
 from .problem import Refusal
 from .qonnx_chain import chain_values, channel_operand, copy_of_map, extended, held_bounds, sum_bounds
 from .qonnx_constants import constant_reals, quantized_constant
 from .qonnx_elementwise import prepared
+from .qonnx_joins import quantized_sum
 from .qonnx_layers import quantized_layer
 from .qonnx_quantizers import Bipolar, Quantizer, Thresholds, Truncation, Uniform, positive_scale, rounding_mode
 from .two_lines import has_no_line
@@ -102,22 +103,30 @@ def _multithreshold(build: GraphBuilder, node: OnnxNode) -> Value:
     layout = node.attributes.get("data_layout", b"NCHW")
     layout = layout.decode(errors="replace") if isinstance(layout, bytes) else str(layout)
     if layout not in ("NCHW", "NC") and not (
-        layout == "NHWC" and isinstance(value, Chained | Reals) and value.elements.ndim == 2
+        layout == "NHWC" and isinstance(value, Chained | Summed | Reals) and value.elements.ndim == 2
     ):
         raise Refusal(f"data_layout {layout[:20]!r} is not supported", "use NCHW")
     scale = positive_scale(float(np.float32(node.attributes.get("out_scale", 1.0))))
     bias = float(np.float32(node.attributes.get("out_bias", 0.0)))
     if isinstance(value, Reals):
         value = copy_of_map(build, node, 0)
-    if not isinstance(value, Chained):
+    if not isinstance(value, Chained | Summed):
         raise Refusal(
             "it quantizes something else than the results of a layer", "quantize inputs and weights with Quant"
         )
     channels = value.elements.shape[1]
     if table.shape[0] not in (1, channels):
         raise Refusal(f"thresholds of {table.shape[0]} channels for {channels}", "correct the model")
-    rows = np.broadcast_to(np.arange(table.shape[0]), channels).astype(np.float32)
-    order = channel_operand(rows.reshape(1, channels, *(1,) * (value.elements.ndim - 2)), value).astype(np.int64)
+    if isinstance(value, Summed):
+        if not (table == table[:1]).all():
+            raise Refusal(
+                "its thresholds differ from channel to channel and it follows a sum of two maps",
+                "use the same thresholds for all channels",
+            )
+        order = np.zeros(1, np.int64)
+    else:
+        rows = np.broadcast_to(np.arange(table.shape[0]), channels).astype(np.float32)
+        order = channel_operand(rows.reshape(1, channels, *(1,) * (value.elements.ndim - 2)), value).astype(np.int64)
     levels = table.shape[1]
     binary = levels == 1 and bias == -scale / 2
     zero_point = round(-bias / scale)
@@ -153,10 +162,15 @@ def _quantized(
         if _changes_nothing(build, value, quantizer):
             return value
         value = copy_of_map(build, node, 0)
-    if not isinstance(value, Chained):
+    if not isinstance(value, Chained | Summed):
         raise Refusal("its input is nothing that can be quantized", "correct the model")
-    if isinstance(quantizer, Uniform) and quantizer.high - quantizer.low > 255:
-        # An intermediate result of more than 8 bits is one operator more.
+    # An intermediate result of more than 8 bits is one operator more.
+    intermediate = isinstance(quantizer, Uniform) and quantizer.high - quantizer.low > 255
+    if isinstance(value, Summed):
+        if intermediate:
+            return replace(value, steps=(*value.steps, quantizer.step))
+        return quantized_sum(build, value, quantizer, node.outputs[0])
+    if intermediate:
         return extended(value, quantizer.step)
     layers = len(build.result.nodes)
     result = quantized_layer(build, value, quantizer, node.outputs[0])

@@ -24,7 +24,7 @@ from .benchmark_table import BEGIN, write_section
 from .build_folder import Build
 from .console import CONSOLE, Stages, run_command, stages
 from .generate import generate, parse_array
-from .staged_data import find_models, load_staged
+from .staged_data import find_models, load_staged, model_name, unpacked
 from .synthesize import synthesize_build
 from .verification import Verification, verify_build
 
@@ -80,19 +80,21 @@ def network_size(graph: Graph) -> tuple[int, int]:
 def run_benchmark(model: Path, board: str, plan: Benchmark, folder: Path, *, progress: Stages) -> dict[str, Any]:
     """One row of the table: ``model`` built for ``board`` in ``folder`` and verified. Raises UserError if it does not fit."""
     clock = _Clock(progress)
-    rounding = model_rounding(model, None)
-    graph = import_model(model, rounding)
-    inputs, reference = load_staged(model, graph)
-    build = generate(model, board, folder, array=plan.array, clock_mhz=plan.clock_mhz, progress=clock)
+    with tempfile.TemporaryDirectory() as temporary:
+        source = unpacked(model, Path(temporary))
+        rounding = model_rounding(source, None)
+        graph = import_model(source, rounding)
+        inputs, reference = load_staged(model, graph)
+        build = generate(source, board, folder, array=plan.array, clock_mhz=plan.clock_mhz, progress=clock)
     if plan.route:
         synthesize_build(build, seed=plan.seed, progress=clock)
-    reference = replace(reference, interpreter=open_reference(model, build.compilation.graph, rounding))
+    reference = replace(reference, interpreter=open_reference(build.model, build.compilation.graph, rounding))
     result = verify_build(
         build, inputs, limit=plan.rtl_inputs, layers=plan.layer_inputs, reference=reference, progress=clock
     )
     products, weights = network_size(graph)
     row = _row(build, result, clock.seconds())
-    return {"model": model.stem, "products": products, "weights": weights} | row
+    return {"model": model_name(model), "products": products, "weights": weights} | row
 
 
 def _row(build: Build, result: Verification, seconds: dict[str, float]) -> dict[str, Any]:
@@ -208,9 +210,9 @@ def _run_all(models: Sequence[Path], plan: Benchmark, work: Path | None, output:
     with tempfile.TemporaryDirectory() as temporary:
         for model in models:
             for board in plan.boards:
-                name = f"{model.stem} on {board}"
+                name = f"{model_name(model)} on {board}"
                 CONSOLE.print(f"[bold]{name}[/]")
-                folder = (work or Path(temporary)) / f"{model.stem}-{board}"
+                folder = (work or Path(temporary)) / f"{model_name(model)}-{board}"
                 try:
                     with stages() as progress:
                         row = run_benchmark(model, board, plan, folder, progress=progress)
