@@ -19,6 +19,10 @@ from ..hw.memory.map_layout import MapLayout
 __all__ = ["Accelerator", "Images", "Transport"]
 
 
+_GIVEN_UP_AFTER = 100
+"""Reads of the status after which a run has ended that was given up: it takes less than 300 cycles, a read at least 5."""
+
+
 class Transport(Protocol):
     """Reads and writes words of the core: a board's link, or a simulation of the core."""
 
@@ -102,7 +106,9 @@ class Accelerator:
         return self._get(Register.CLOCK)
 
     def load(self, images: Images, progress: Callable[[int, int], None] | None = None) -> None:
-        """Write program, taps and weights."""
+        """Write program, taps and weights; a run that is still under way, another host's, is given up."""
+        if self._get(Register.STATUS) >> StatusBit.BUSY & 1:
+            self.give_up()
         done = 0
         parts = ((Region.TAPS, images.taps), (Region.WEIGHTS, images.weights), (Region.PROGRAM, images.program))
         for region, words in parts:
@@ -144,7 +150,8 @@ class Accelerator:
         deadline = time.monotonic() + self._timeout
         while (status := self._get(Register.STATUS)) >> StatusBit.BUSY & 1:
             if time.monotonic() > deadline:
-                raise CheckFailed(f"The engine was still busy after {self._timeout:g} s.")
+                self.give_up()
+                raise CheckFailed(f"The engine was still busy after {self._timeout:g} s; the run was given up.")
         error = status >> StatusBit.ERROR & 0xFF
         if error == CoreError.FOREIGN_PROGRAM:
             raise UserError("The engine holds no program made for it: load this build's program first.")
@@ -165,6 +172,14 @@ class Accelerator:
         self._set(Register.LIMIT, count)
         self._set(Register.CONTROL, 1 if first else 2)
         self._finish()
+
+    def give_up(self) -> None:
+        """End a run at once; the maps hold anything then. Raises CheckFailed if the engine stays busy."""
+        self._set(Register.CONTROL, 8)
+        for _ in range(_GIVEN_UP_AFTER):
+            if not self._get(Register.STATUS) >> StatusBit.BUSY & 1:
+                return
+        raise CheckFailed("The engine does not give up its run: program the board again.")
 
     def infer(self, source: str, target: str, values: NDArray[np.int8]) -> NDArray[np.int8]:
         """One inference: write the map ``source``, run, read the map ``target``."""

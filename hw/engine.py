@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import ceil_log2
 
 from .bus.core_port import CorePort
 from .compute.mac_array import MacArray
@@ -78,17 +79,25 @@ class Engine(wiring.Component):
         timing = self.timing
 
         m.submodules.host = host = HostAccess(config, boot=self.booting)
-        m.submodules.sequencer = sequencer = Sequencer(config, timing.flush)
-        m.submodules.steps = steps = StepGenerator(config)
-        m.submodules.drain = drain = DrainGenerator(config)
+        # A run that is given up: all parts of it that have a state are in reset until the pipeline is empty.
+        halting = Signal()
+        busy = Signal()
+        halted = ResetInserter(halting)
+        sequencer = Sequencer(config, timing.flush)
+        steps = StepGenerator(config)
+        drain = DrainGenerator(config)
+        m.submodules.sequencer = halted(sequencer)
+        m.submodules.steps = halted(steps)
+        m.submodules.drain = halted(drain)
         connect(m, flipped(self.port), host.port)
         layer = sequencer.layer
         pooling = Signal(reset_less=True)
         m.d.sync += pooling.eq(layer.operation == Operation.MAX_POOL)
         m.d.comb += [
-            self.busy.eq(sequencer.busy),
+            busy.eq(sequencer.busy | halting),
+            self.busy.eq(busy),
             self.error.eq(sequencer.error != CoreError.NONE),
-            host.busy.eq(sequencer.busy),
+            host.busy.eq(busy),
             steps.layer.eq(layer),
             steps.go.eq(sequencer.go),
             drain.layer.eq(layer),
@@ -97,7 +106,7 @@ class Engine(wiring.Component):
             steps.drain_ready.eq(drain.ready),
             sequencer.layer_idle.eq(steps.idle & drain.idle),
         ]
-        self._registers(m, host, sequencer, steps)
+        self._registers(m, host, sequencer, steps, halting, busy)
 
         tap = self._program_and_taps(m, host, sequencer, steps)
 
@@ -159,7 +168,8 @@ class Engine(wiring.Component):
 
         # Array and accumulation; control travels beside the data.
         m.submodules.array = array = MacArray(config)
-        m.submodules.accumulation = accumulation = AccumulationBuffer(config)
+        accumulation = AccumulationBuffer(config)
+        m.submodules.accumulation = halted(accumulation)
         valid = delay(m, steps.step.valid, timing.sums - 1, "valid", reset_less=False)
         last = delay(m, steps.step.last, timing.sums - 1, "last")
         m.d.comb += [
@@ -175,7 +185,8 @@ class Engine(wiring.Component):
             m.d.comb += accumulation.scale.eq(delay(m, tap.scale, timing.sums - 1 - timing.tap, "scale")[-1])
 
         # Finished pixels: out of the accumulation buffer, through the output stage, into a word.
-        m.submodules.output = output = OutputStage(config)
+        output = OutputStage(config)
+        m.submodules.output = halted(output)
         pixel = delay(m, drain.event.pixel, timing.select, "pixel")
         event_valid = delay(m, drain.event.valid, timing.outputs, "event_valid", reset_less=False)
         row_end = delay(m, drain.event.row_end, timing.outputs, "row_end")
@@ -225,7 +236,8 @@ class Engine(wiring.Component):
         m.d.comb += [word.eq(packer.word), mask.eq(packer.mask)]
 
         if config.pooling:
-            m.submodules.pool = pool = MaxPoolArray(config)
+            pool = MaxPoolArray(config)
+            m.submodules.pool = halted(pool)
             m.d.comb += [
                 pool.format.eq(layer.output_format),
                 Cat(*pool.windows).eq(Cat(*selector.windows)),
@@ -325,7 +337,9 @@ class Engine(wiring.Component):
         m.d.sync += [last.eq((2 << layer.byte_last) - 1), keep.eq(Mux(word_end, last, ~0))]
         return [selector.keep.eq(keep)]
 
-    def _registers(self, m: Module, host: HostAccess, sequencer: Sequencer, steps: StepGenerator) -> None:
+    def _registers(
+        self, m: Module, host: HostAccess, sequencer: Sequencer, steps: StepGenerator, halting: Signal, busy: Signal
+    ) -> None:
         config = self.config
         limit = Signal(16)
         scratch = Signal(8)
@@ -334,13 +348,13 @@ class Engine(wiring.Component):
         status = Signal(32)
         m.d.comb += [
             sequencer.limit.eq(limit),
-            status[StatusBit.BUSY].eq(sequencer.busy),
+            status[StatusBit.BUSY].eq(busy),
             status[StatusBit.DONE].eq(sequencer.done),
             status[StatusBit.PAUSED].eq(sequencer.paused),
             status[StatusBit.ERROR : StatusBit.ERROR + 8].eq(sequencer.error),
             status[StatusBit.LAYERS : StatusBit.LAYERS + 16].eq(sequencer.layers),
         ]
-        control = Signal(3)
+        control = Signal(4)
         m.d.sync += control.eq(Mux(host.register_write & (host.register == Register.CONTROL.value), host.write_data, 0))
         m.d.comb += [
             sequencer.start.eq(control[0]),
@@ -355,10 +369,15 @@ class Engine(wiring.Component):
         counting = Signal()
         stalled = Signal()
         m.d.sync += [counting.eq(sequencer.busy), stalled.eq(steps.stalled)]
-        with m.If(sequencer.start & ~sequencer.busy):
+        with m.If((sequencer.start & ~busy) | control[3]):
             m.d.sync += [cycles.eq(0), stalls.eq(0)]
         with m.Else():
-            m.d.sync += [cycles.eq(cycles + counting), stalls.eq(stalls + stalled)]
+            m.d.sync += [cycles.eq(cycles + counting), stalls.eq(stalls + (stalled | halting))]
+        # The counter of stalls has nothing else to count then.
+        with m.If(control[3]):
+            m.d.sync += halting.eq(1)
+        with m.Elif(stalls[ceil_log2(self.timing.flush + 1)]):
+            m.d.sync += halting.eq(0)
 
         values = {
             Register.MAGIC: Const(MAGIC, 32),

@@ -47,7 +47,8 @@ class Register(enum.Enum, shape=4):
     IDENTITY_LOW = 2
     #: read: identity, high half
     IDENTITY_HIGH = 3
-    #: write: 1 starts the program at its first layer, 2 goes on after a pause, 4 stops as soon as the layer is done
+    #: write: 1 starts the program at its first layer, 2 goes on after a pause, 4 stops as soon as the layer is done, 8 gives
+    #: the run up at once
     CONTROL = 4
     #: read and write: layers to run before the engine pauses; 0 means all
     LIMIT = 5

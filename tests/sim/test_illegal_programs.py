@@ -1,0 +1,165 @@
+"""What an engine makes of programs that are none, or not its own: a status each, and a correct inference afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from macaw.boards.accelerator import Accelerator, Images
+from macaw.compiler.network_plan import plan_network
+from macaw.compiler.program import assemble
+from macaw.compiler.requantize import requantize
+from macaw.hw.config import EngineConfig
+from macaw.hw.control.descriptor import descriptor_words
+from macaw.hw.control.register_map import CoreError, Region, Register, StatusBit, region_address
+from macaw.hw.emit import write_verilog
+from macaw.hw.engine import Engine
+from macaw.hw.errors import CheckFailed, UserError
+from macaw.sim.core_simulation import CoreSimulation
+from macaw.sim.golden_network import GoldenNetwork
+from macaw.sim.random_network import random_graph
+
+CONFIG = EngineConfig(
+    p=3, m=3, n=2, depth=2, feature_depth=3000, weight_depth=5000, program_depth=300, tap_depth=200, extent_width=6,
+    accumulator_width=26, multiplier_width=34, shifts=(12, 20, 28, 36),
+)  # fmt: skip
+
+
+class Loaded:
+    """A network for CONFIG and the core that runs it."""
+
+    def __init__(self, core: CoreSimulation) -> None:
+        generator = np.random.default_rng(5)
+        graph = random_graph(generator, adding=False, joining=False)
+        certified = requantize(graph, CONFIG)
+        plan = plan_network(graph, CONFIG.p, CONFIG.m, CONFIG.n)
+        program = assemble(CONFIG, plan, certified)
+        self.core = core
+        self.images = Images(program.program, program.taps, program.weights)
+        self.graph = plan.graph
+        self.engine = Accelerator(core, CONFIG, program.maps, wait=lambda: core.wait(5_000_000))
+        self.values = generator.integers(-128, 128, self.graph.tensors[self.graph.input].shape).astype(np.int8)
+        self.wanted = GoldenNetwork(self.graph, certified).run(self.values[None])[self.graph.output][0]
+
+    def check(self) -> None:
+        """Load and run: the output is right."""
+        self.engine.load(self.images)
+        assert (self.engine.infer(self.graph.input, self.graph.output, self.values) == self.wanted).all()
+
+    def status(self) -> int:
+        """The register STATUS."""
+        return int(self.core.read(region_address(Region.REGISTERS, Register.STATUS.value), 1)[0])  # type: ignore[arg-type]
+
+    def control(self, value: int) -> None:
+        """Write the register CONTROL."""
+        self.core.write(region_address(Region.REGISTERS, Register.CONTROL.value), [value])  # type: ignore[arg-type]
+
+    def poke(self, word: int, value: int) -> None:
+        """Write a word of the program."""
+        self.core.write(region_address(Region.PROGRAM, word), [value])  # type: ignore[arg-type]
+
+    def stopped(self, error: CoreError) -> None:
+        """Run: it ends with this error, without a layer, and nothing is done."""
+        with pytest.raises((CheckFailed, UserError)):
+            self.engine.run()
+        status = self.status()
+        assert status >> StatusBit.ERROR & 0xFF == error and status >> StatusBit.LAYERS == 0
+        assert not status >> StatusBit.BUSY & 1 and not status >> StatusBit.DONE & 1
+
+
+@pytest.fixture(scope="module")
+def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreSimulation]:
+    folder = tmp_path_factory.mktemp("core")
+    write_verilog(Engine(CONFIG), folder / "core.v", name="core")
+    with CoreSimulation(folder / "core.v", folder) as running:
+        yield running
+
+
+@pytest.fixture
+def loaded(core: CoreSimulation) -> Loaded:
+    return Loaded(core)
+
+
+def test_power_up_without_a_program(loaded: Loaded) -> None:
+    """First of the tests: the memories hold what they hold at power-up."""
+    with pytest.raises(UserError, match="holds no program made for it: load this build's program first"):
+        loaded.engine.run()
+    loaded.stopped(CoreError.FOREIGN_PROGRAM)
+    loaded.check()
+
+
+@pytest.mark.parametrize("bit", [0, 31, 32, 63])
+def test_program_of_another_engine(loaded: Loaded, bit: int) -> None:
+    """One bit of the identity is another."""
+    loaded.check()
+    loaded.poke(bit // 32, int(loaded.images.program[bit // 32]) ^ 1 << bit % 32)
+    loaded.stopped(CoreError.FOREIGN_PROGRAM)
+    loaded.check()
+
+
+def test_operation_that_does_not_exist(loaded: Loaded) -> None:
+    loaded.check()
+    loaded.poke(2, int(loaded.images.program[2]) | 3)
+    loaded.stopped(CoreError.ILLEGAL_OPERATION)
+    loaded.check()
+
+
+def test_program_without_an_end(loaded: Loaded) -> None:
+    """The first layer again and again, to the end of the memory."""
+    loaded.check()
+    words = descriptor_words(CONFIG)
+    first = loaded.images.program[2 : 2 + words]
+    loaded.core.write(region_address(Region.PROGRAM, 2), np.tile(first, (CONFIG.program_depth - 2) // words))  # type: ignore[arg-type]
+    with pytest.raises(CheckFailed, match="RUNAWAY_PROGRAM"):
+        loaded.engine.run()
+    assert loaded.status() >> StatusBit.LAYERS == (CONFIG.program_depth - 2) // words
+    loaded.check()
+
+
+def test_any_descriptor_can_be_given_up(loaded: Loaded) -> None:
+    """Random bits in the place of descriptors: the port answers, the run ends when it is told to, and nothing of it stays."""
+    chance = np.random.default_rng(9)
+    words = descriptor_words(CONFIG)
+    busy = 0
+    for round_number in range(60):
+        loaded.engine.load(loaded.images)
+        loaded.engine.write_map(loaded.graph.input, loaded.values)
+        garbage = chance.integers(0, 1 << 32, words, dtype=np.uint32)
+        garbage[0] = garbage[0] & ~np.uint32(3) | np.uint32(1 + round_number % 2)
+        loaded.core.write(region_address(Region.PROGRAM, 2), garbage)  # type: ignore[arg-type]
+        loaded.control(1)
+        loaded.core.read(region_address(Region.REGISTERS, 0), int(chance.integers(1, 400)) % 11 + 1)  # type: ignore[arg-type]
+        try:
+            loaded.core.wait(int(chance.integers(1, 3000)))
+        except CheckFailed:
+            busy += 1
+        loaded.engine.give_up()
+        assert loaded.status() == 0
+        loaded.check()
+    assert busy > 20, "nearly all of them end by themselves: the test tries nothing"
+
+
+def test_a_run_can_be_given_up_at_any_time(loaded: Loaded) -> None:
+    """The run after it is right, with the same cycles."""
+    loaded.check()
+    cycles = loaded.engine.cycles()
+    for at in [*range(1, 60, 3), *range(60, cycles[0], max(1, cycles[0] // 25))]:
+        loaded.engine.write_map(loaded.graph.input, loaded.values)
+        loaded.control(1)
+        try:
+            loaded.core.wait(at)
+        except CheckFailed:
+            loaded.engine.give_up()
+            assert loaded.status() == 0
+        assert (loaded.engine.infer(loaded.graph.input, loaded.graph.output, loaded.values) == loaded.wanted).all()
+        assert loaded.engine.cycles() == cycles
+
+
+def test_a_new_host_ends_the_run_of_the_one_before(loaded: Loaded) -> None:
+    loaded.check()
+    loaded.engine.write_map(loaded.graph.input, loaded.values)
+    loaded.control(1)
+    assert loaded.status() >> StatusBit.BUSY & 1
+    loaded.check()
