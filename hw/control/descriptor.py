@@ -15,7 +15,16 @@ if TYPE_CHECKING:  # Amaranth's enumerations as a type checker understands them
 else:
     from amaranth.lib import enum
 
-__all__ = ["STRIDE_WIDTH", "Operation", "decode", "descriptor_layout", "descriptor_words", "encode", "tap_layout"]
+__all__ = [
+    "STRIDE_WIDTH",
+    "Operation",
+    "decode",
+    "descriptor_layout",
+    "descriptor_limits",
+    "descriptor_words",
+    "encode",
+    "tap_layout",
+]
 
 STRIDE_WIDTH = 4
 """Bits of a stride."""
@@ -67,6 +76,7 @@ def descriptor_layout(config: EngineConfig) -> data.StructLayout:
     output_format         number of the output map's format in ``config.output_formats``
     byte_last             last byte of the last input word that holds channels; 0 bits in an engine without masking
     wrap                  1: outputs are the low byte of the shifted sum, without clamp. 0 bits in an engine without wrapping
+    transfers             blocks of the weight stream that must be in the weight buffer. 0 bits in an engine without streaming
     ====================  ==========================================================================================
     """
     feature = unsigned(config.feature_bits)
@@ -106,8 +116,23 @@ def descriptor_layout(config: EngineConfig) -> data.StructLayout:
             "output_format": range(len(config.output_formats)),
             "byte_last": range(config.m if config.masking else 1),
             "wrap": unsigned(1 if config.wrapping else 0),
+            "transfers": unsigned(16 if config.streaming else 0),
         }
     )
+
+
+def descriptor_limits(config: EngineConfig) -> dict[str, int]:
+    """Fields that number something of which the engine has fewer than the field's bits can tell, and how many."""
+    counts = {
+        "tail_last": config.p,
+        "output_offset": config.m,
+        "last_lane": max(config.output_bytes),
+        "product": len(config.products),
+        "output_format": len(config.output_formats),
+        "byte_last": config.m if config.masking else 1,
+    }
+    layout = descriptor_layout(config)
+    return {name: count for name, count in counts.items() if count < 1 << layout[name].width}
 
 
 def tap_layout(config: EngineConfig) -> data.StructLayout:

@@ -26,6 +26,7 @@ class Region(enum.Enum, shape=4):
     Words in the gaps of sizes that are not powers of two read as 0 and ignore writes, so bursts run through them.
     Only REGISTERS, FEATURES and STREAM can be read; the other regions answer a read with ``Status.WRITE_ONLY``.
     STREAM: ``StreamRegister``; only where streams are attached to the core (hw/bus/axi_stream.py).
+    EXTERNAL: the 32-bit word of the external memory; only in engines with streaming.
     """
 
     REGISTERS = 0
@@ -34,6 +35,7 @@ class Region(enum.Enum, shape=4):
     WEIGHTS = 4
     FEATURES = 5
     STREAM = 6
+    EXTERNAL = 7
 
 
 class Register(enum.Enum, shape=4):
@@ -64,14 +66,19 @@ class Register(enum.Enum, shape=4):
     CLOCK = 10
     #: read: see BootStatus; only in designs that boot from flash, ``Status.ADDRESS`` elsewhere
     BOOT = 11
+    #: read: 32-bit words read from the external memory since start; this and the next only in engines with streaming
+    EXTERNAL_WORDS = 12
+    #: read: cycles since start in which a pass waited for weights from the external memory
+    EXTERNAL_STALLS = 13
 
 
 class StatusBit(enum.IntEnum):
-    """Positions in ``Register.STATUS``. Bits 8..15 hold a CoreError, bits 16..31 the layers finished since start."""
+    """Positions in ``Register.STATUS``. MEMORY: the external memory is ready; 0 without one. Bits 8..15 hold a CoreError, bits 16..31 the layers finished since start."""
 
     BUSY = 0
     DONE = 1
     PAUSED = 2
+    MEMORY = 3
     ERROR = 8
     LAYERS = 16
 
@@ -86,6 +93,16 @@ class CoreError(enum.IntEnum):
     ILLEGAL_OPERATION = 2
     #: the program ran past the program memory without an end
     RUNAWAY_PROGRAM = 3
+    #: a descriptor has a number of which this engine has fewer: a pixel, byte, lane, product or format
+    ILLEGAL_NUMBER = 4
+    #: the external memory does not hold the weight stream of this program
+    FOREIGN_WEIGHTS = 5
+    #: a block of the weight stream has a wrong checksum
+    DAMAGED_WEIGHTS = 6
+    #: the external memory has not answered
+    SILENT_MEMORY = 7
+    #: a pass waits for weights that will never come
+    STARVED = 8
 
 
 class BootStatus(enum.IntEnum):

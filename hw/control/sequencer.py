@@ -9,14 +9,15 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import EngineConfig
-from .descriptor import Operation, descriptor_layout, descriptor_words
+from .descriptor import Operation, descriptor_layout, descriptor_limits, descriptor_words
 from .register_map import CoreError
 
 __all__ = ["Sequencer"]
 
 
 class Sequencer(wiring.Component):
-    """Program memory: identity of the engine (2 words, low first), descriptors, a descriptor with ``Operation.END``.
+    """Program memory: identity of the engine (2 words, low first), with ``config.streaming`` tag and bursts of the weight
+    stream, descriptors, a descriptor with ``Operation.END``.
 
     With ``config.prefetch`` the next descriptor is fetched while a layer runs; after a pause it is fetched again.
 
@@ -40,6 +41,14 @@ class Sequencer(wiring.Component):
         The present layer; ``go`` starts it.
     layer_idle : In(1)
         Step and drain generators have nothing left to do.
+    stream_tag : Out(32), stream_bursts : Out(BURST_BITS), stream_begin : Out(1)
+        Words 2 and 3 of the program, and that a run has begun whose header is right. These and the next only with
+        ``config.streaming``.
+    transfers : In(16), starving : In(1), stream_error : In(8)
+        From the weight prefetcher: blocks that are in the weight buffer, that no more will come before a pass ends, and what
+        went wrong.
+    awaiting : Out(1)
+        The next layer waits for weights.
     busy, done, paused : Out(1), error : Out(8), layers : Out(16)
         State of the run; ``error`` is a CoreError; ``layers`` counts finished layers since start.
 
@@ -62,6 +71,13 @@ class Sequencer(wiring.Component):
     layer: Any
     go: Signal
     layer_idle: Signal
+    stream_tag: Signal
+    stream_bursts: Signal
+    stream_begin: Signal
+    transfers: Signal
+    starving: Signal
+    stream_error: Signal
+    awaiting: Signal
     busy: Signal
     done: Signal
     paused: Signal
@@ -73,6 +89,15 @@ class Sequencer(wiring.Component):
             raise ValueError(f"a flush of {flush} cycles does not hide a fetch of {descriptor_words(config)} words")
         self.config = config
         self.flush = flush
+        stream = {
+            "stream_tag": Out(32),
+            "stream_bursts": Out(BURST_BITS),
+            "stream_begin": Out(1),
+            "transfers": In(16),
+            "starving": In(1),
+            "stream_error": In(8),
+            "awaiting": Out(1),
+        }
         super().__init__(
             {
                 "start": In(1),
@@ -90,6 +115,7 @@ class Sequencer(wiring.Component):
                 "error": Out(8),
                 "layers": Out(16),
             }
+            | (stream if config.streaming else {})
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -130,6 +156,10 @@ class Sequencer(wiring.Component):
             beyond.eq(pointer + words > config.program_depth),
         ]
 
+        illegal = Signal()
+        excesses = [getattr(arrived, name) >= count for name, count in descriptor_limits(config).items()]
+        m.d.comb += illegal.eq(Cat(excesses).any())
+
         def fail(error: CoreError) -> None:
             m.d.sync += [self.error.eq(error), self.busy.eq(0)]
             m.next = "IDLE"
@@ -140,6 +170,10 @@ class Sequencer(wiring.Component):
             m.d.sync += runaway.eq(beyond)
             with m.If(~beyond):
                 m.d.sync += to_ask.eq(words)
+
+        header = loaded[-32 * config.header_words :]
+        if config.streaming:
+            m.d.sync += self.stream_begin.eq(0)
 
         with m.FSM():
             with m.State("IDLE"):
@@ -153,7 +187,7 @@ class Sequencer(wiring.Component):
                         since_resume.eq(0),
                         stopping.eq(0),
                         pointer.eq(0),
-                        to_ask.eq(2),
+                        to_ask.eq(config.header_words),
                     ]
                     m.next = "HEADER"
                 with m.Elif(self.resume & self.paused):
@@ -161,7 +195,13 @@ class Sequencer(wiring.Component):
                     m.next = "NEXT"
 
             with m.State("HEADER"), m.If(fetched):
-                with m.If(loaded[-64:] == Const(config.identity, 64)):
+                with m.If(header[:64] == Const(config.identity, 64)):
+                    if config.streaming:
+                        m.d.sync += [
+                            self.stream_begin.eq(1),
+                            self.stream_tag.eq(header[64:96]),
+                            self.stream_bursts.eq(header[96:]),
+                        ]
                     m.next = "NEXT"
                 with m.Else():
                     fail(CoreError.FOREIGN_PROGRAM)
@@ -174,15 +214,23 @@ class Sequencer(wiring.Component):
                 m.d.sync += layer.eq(arrived)
                 with m.If(runaway):
                     fail(CoreError.RUNAWAY_PROGRAM)
+                if config.streaming:
+                    with m.Elif(arrived.transfers > self.transfers):
+                        m.d.comb += self.awaiting.eq(1)
+                        with m.If(self.stream_error != CoreError.NONE):
+                            m.d.sync += [self.error.eq(self.stream_error), self.busy.eq(0)]
+                            m.next = "IDLE"
+                        with m.Elif(self.starving):
+                            fail(CoreError.STARVED)
                 with m.Else(), m.Switch(arrived.operation):
                     with m.Case(Operation.END):
                         m.d.sync += [self.busy.eq(0), self.done.eq(1)]
                         m.next = "IDLE"
-                    with m.Case(Operation.CONVOLUTION):
+                    with m.Case(Operation.CONVOLUTION, *([Operation.MAX_POOL] if config.pooling else [])):
                         m.next = "GO"
-                    if config.pooling:
-                        with m.Case(Operation.MAX_POOL):
-                            m.next = "GO"
+                        if excesses:
+                            with m.If(illegal):
+                                fail(CoreError.ILLEGAL_NUMBER)
                     with m.Default():
                         fail(CoreError.ILLEGAL_OPERATION)
 

@@ -7,7 +7,7 @@ from typing import Any
 import cocotb
 
 from ...hw.config import EngineConfig
-from ..golden.sequencer import FOREIGN_PROGRAM, ILLEGAL_OPERATION, RUNAWAY_PROGRAM, SequencerModel
+from ..golden.sequencer import FOREIGN_PROGRAM, ILLEGAL_NUMBER, ILLEGAL_OPERATION, RUNAWAY_PROGRAM, SequencerModel
 from .unit import Unit, run_units
 
 
@@ -19,16 +19,22 @@ class _Engine:
         self.config = EngineConfig.from_dict(unit.told["config"])
         self.size: int = unit.told["size"]
         self.operations = [1, 2] if self.config.pooling else [1]
+        self.limits: list[tuple[int, int, int]] = [tuple(limit) for limit in unit.told["limits"]]
         self.program = [0] * self.config.program_depth
-        self.model = SequencerModel(self.program, self.config.identity, self.size, self.operations)
+        self.model = self._model()
         self.ran: list[int] = []
         self.lengths: list[int] = []
         self.busy_cycles = 0
         self._fetched = [0, 0]
         self._left = 0
 
-    def load(self, layers: int, *, last_operation: int | None = None, end: bool = True) -> None:
-        """A program of random layers; ``last_operation`` replaces that of the last one."""
+    def _model(self) -> SequencerModel:
+        return SequencerModel(self.program, self.config.identity, self.size, self.operations, self.limits)
+
+    def load(
+        self, layers: int, *, last_operation: int | None = None, illegal: tuple[int, int, int] | None = None, end: bool = True
+    ) -> None:
+        """A program of random layers; ``last_operation`` replaces that of the last one, which exceeds the limit ``illegal``."""
         chance = self.unit.chance
         words = [self.config.identity & 0xFFFFFFFF, self.config.identity >> 32]
         for layer in range(layers):
@@ -36,11 +42,18 @@ class _Engine:
             if last_operation is not None and layer == layers - 1:
                 operation = last_operation
             bits = chance.getrandbits(32 * self.size) >> 2 << 2 | operation
+            for first, width, count in self.limits:
+                value = bits >> first & (1 << width) - 1
+                bits ^= (value ^ value % count) << first
+            if illegal is not None and layer == layers - 1:
+                first, width, count = illegal
+                value = bits >> first & (1 << width) - 1
+                bits ^= (value ^ chance.randrange(count, 1 << width)) << first
             words += [bits >> 32 * index & 0xFFFFFFFF for index in range(self.size)]
         depth = self.config.program_depth
         words += [0] * self.size if end else [chance.getrandbits(32) | 3 for _ in range(depth)]
         self.program[:] = (words + [0] * depth)[:depth]
-        self.model = SequencerModel(self.program, self.config.identity, self.size, self.operations)
+        self.model = self._model()
 
     @property
     def capacity(self) -> int:
@@ -144,6 +157,20 @@ async def illegal_operation(dut: Any) -> None:
             engine.load(unit.chance.randint(1, engine.capacity - 1), last_operation=operation)
             await engine.run()
             assert engine.model.error == ILLEGAL_OPERATION
+
+    await run_units(dut, body)
+
+
+@cocotb.test()
+async def illegal_number(dut: Any) -> None:
+    """A number of something of which the engine has fewer ends the run before the layer starts."""
+
+    async def body(unit: Unit) -> None:
+        engine = _Engine(unit)
+        for limit in engine.limits * 3:
+            engine.load(unit.chance.randint(1, engine.capacity - 1), illegal=limit)
+            await engine.run()
+            assert engine.model.error == ILLEGAL_NUMBER
 
     await run_units(dut, body)
 

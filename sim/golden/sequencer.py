@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-__all__ = ["FOREIGN_PROGRAM", "ILLEGAL_OPERATION", "RUNAWAY_PROGRAM", "SequencerModel"]
+__all__ = ["FOREIGN_PROGRAM", "ILLEGAL_NUMBER", "ILLEGAL_OPERATION", "RUNAWAY_PROGRAM", "SequencerModel"]
 
-FOREIGN_PROGRAM, ILLEGAL_OPERATION, RUNAWAY_PROGRAM = 1, 2, 3
+FOREIGN_PROGRAM, ILLEGAL_OPERATION, RUNAWAY_PROGRAM, ILLEGAL_NUMBER = 1, 2, 3, 4
 
 
 class SequencerModel:
@@ -22,10 +22,16 @@ class SequencerModel:
         Words of a descriptor; its operation is the two lowest bits, 0 ends the program.
     operations : collection of int
         Operations that the engine has.
+    limits : collection of (int, int, int)
+        First bit and width of a field of the descriptor, and the number that it must be below.
     """
 
-    def __init__(self, program: Sequence[int], identity: int, size: int, operations: Collection[int]) -> None:
+    def __init__(
+        self, program: Sequence[int], identity: int, size: int, operations: Collection[int],
+        limits: Collection[tuple[int, int, int]] = (),
+    ) -> None:  # fmt: skip
         self.program, self.identity, self.size, self.operations = list(program), identity, size, set(operations)
+        self.limits = list(limits)
         self.done = self.paused = False
         self.error = self.layers = 0
         self._at = 0
@@ -61,6 +67,9 @@ class SequencerModel:
                 break
             if descriptor % 4 not in self.operations:
                 self.error = ILLEGAL_OPERATION
+                break
+            if any(descriptor >> first & (1 << width) - 1 >= count for first, width, count in self.limits):
+                self.error = ILLEGAL_NUMBER
                 break
             ran.append(descriptor)
             self.layers += 1

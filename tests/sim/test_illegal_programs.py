@@ -12,7 +12,7 @@ from macaw.compiler.network_plan import plan_network
 from macaw.compiler.program import assemble
 from macaw.compiler.requantize import requantize
 from macaw.hw.config import EngineConfig
-from macaw.hw.control.descriptor import descriptor_words
+from macaw.hw.control.descriptor import descriptor_layout, descriptor_limits, descriptor_words
 from macaw.hw.control.register_map import CoreError, Region, Register, StatusBit, region_address
 from macaw.hw.emit import write_verilog
 from macaw.hw.engine import Engine
@@ -103,6 +103,18 @@ def test_operation_that_does_not_exist(loaded: Loaded) -> None:
     loaded.check()
     loaded.poke(2, int(loaded.images.program[2]) | 3)
     loaded.stopped(CoreError.ILLEGAL_OPERATION)
+    loaded.check()
+
+
+@pytest.mark.parametrize("field", descriptor_limits(CONFIG))
+def test_number_of_what_does_not_exist(loaded: Loaded, field: str) -> None:
+    """A fourth pixel of three, a fourth byte of three."""
+    loaded.check()
+    place = descriptor_layout(CONFIG)[field]
+    first, ones = divmod(place.offset, 32)[0], (1 << place.width) - 1 << place.offset % 32
+    for word, part in ((first, ones & 0xFFFFFFFF), (first + 1, ones >> 32)):
+        loaded.poke(2 + word, int(loaded.images.program[2 + word]) | part)
+    loaded.stopped(CoreError.ILLEGAL_NUMBER)
     loaded.check()
 
 

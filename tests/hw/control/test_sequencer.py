@@ -10,17 +10,31 @@ from typing import Any
 import pytest
 
 from macaw.hw.config import EngineConfig
-from macaw.hw.control.descriptor import Operation, descriptor_words
+from macaw.hw.control.descriptor import Operation, descriptor_layout, descriptor_limits, descriptor_words
 from macaw.hw.control.register_map import CoreError
 from macaw.hw.control.sequencer import Sequencer
 from macaw.hw.timing import PipelineTiming
 from macaw.sim.bench.gallery import run_gallery
-from macaw.sim.golden.sequencer import FOREIGN_PROGRAM, ILLEGAL_OPERATION, RUNAWAY_PROGRAM
+from macaw.sim.golden.sequencer import FOREIGN_PROGRAM, ILLEGAL_NUMBER, ILLEGAL_OPERATION, RUNAWAY_PROGRAM
 
 _SHAPES = [
     (1, 1, 1, True, 64, 1, True), (3, 5, 7, True, 101, 11, False), (4, 8, 2, False, 100, 12, True),
     (2, 2, 2, False, 90, 3, False),
 ]  # fmt: skip
+
+
+def _limits(config: EngineConfig) -> list[tuple[int, int, int]]:
+    layout = descriptor_layout(config)
+    return [(layout[name].offset, layout[name].width, count) for name, count in descriptor_limits(config).items()]
+
+
+def test_limits() -> None:
+    """Only numbers that the bits of a field exceed: an engine of powers of two has none, and no logic for them."""
+    assert descriptor_limits(EngineConfig(p=4, m=8, n=4)) == {}
+    assert descriptor_limits(EngineConfig(p=3, m=8, n=7)) == {"tail_last": 3, "last_lane": 7}
+    products = ("int8xint8", "binaryxbinary", "int8xbinary")
+    config = EngineConfig(p=1, m=6, n=8, products=products, output_formats=("int8", "binary", "int4"))
+    assert descriptor_limits(config) == {"output_offset": 6, "product": 3, "output_format": 3, "byte_last": 6}
 
 
 @pytest.mark.parametrize("simulator", ["verilator"])
@@ -33,10 +47,10 @@ def test_bench(tmp_path: Path, simulator: str) -> None:
         timing = PipelineTiming(config)
         told = {
             "config": config.to_dict(), "size": descriptor_words(config), "header": timing.header,
-            "overhead": timing.layer_overhead, "end": timing.end,
+            "overhead": timing.layer_overhead, "end": timing.end, "limits": _limits(config),
         }  # fmt: skip
         units.append((Sequencer(config, timing.flush), told))
-    assert run_gallery("sequencer", units, tmp_path, simulator=simulator) == 6
+    assert run_gallery("sequencer", units, tmp_path, simulator=simulator) == 7
 
 
 def test_every_flush_hides_a_fetch() -> None:
@@ -53,8 +67,8 @@ def test_every_flush_hides_a_fetch() -> None:
 
 
 def test_codes() -> None:
-    assert (FOREIGN_PROGRAM, ILLEGAL_OPERATION, RUNAWAY_PROGRAM) == (
-        CoreError.FOREIGN_PROGRAM, CoreError.ILLEGAL_OPERATION, CoreError.RUNAWAY_PROGRAM
+    assert (FOREIGN_PROGRAM, ILLEGAL_OPERATION, RUNAWAY_PROGRAM, ILLEGAL_NUMBER) == (
+        CoreError.FOREIGN_PROGRAM, CoreError.ILLEGAL_OPERATION, CoreError.RUNAWAY_PROGRAM, CoreError.ILLEGAL_NUMBER
     )  # fmt: skip
     operations: Any = Operation
     assert [operation.value for operation in operations] == [0, 1, 2]
