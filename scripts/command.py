@@ -20,6 +20,8 @@ from ..hw.errors import UserError
 from .bringup import run_folder
 from .console import CONSOLE, run_command, stages
 from .demo import DEFAULT_BOARD, demo
+from .faults import DEFAULT_RATES, fault_command
+from .export import export_folder
 from .generate import generate, parse_array
 from .simulate import verify_folder
 from .synthesize import outcome, synthesize_build
@@ -147,6 +149,51 @@ def _run(
 ) -> None:
     """A build on a board, or on the simulated board."""
     _exit(lambda: run_folder(folder, port, simulate, inputs, save, limit))
+
+
+@app.command("export")
+def _export(
+    folder: Annotated[Path, typer.Argument(help="Folder of a build.")],
+    form: Annotated[str, typer.Option("--as", help="verilog, fusesoc, litex or vivado-ip.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the export; it must not exist, or be empty.")],
+    bus: Annotated[str | None, typer.Option(help="axi, wishbone, wishbone-pipelined or core; the form's usual one without.")] = None,
+    split: Annotated[bool, typer.Option("--split", help="A Verilog file for each module, not one for all.")] = False,
+    primitives: Annotated[str, typer.Option(help="portable Verilog, or with the cells of the build's vendor.")] = "portable",
+    name: Annotated[str | None, typer.Option(help="Of the top module; after the model's file without.")] = None,
+) -> None:
+    """A build as a part of another system: Verilog with a standard bus, for FuseSoC, LiteX or Vivado."""
+
+    def command() -> None:
+        with stages() as progress:
+            export_folder(folder, output, form, bus=bus, primitives=primitives, each=split, name=name, progress=progress)
+
+    _exit(command)
+
+
+@app.command("faults")
+def _faults(
+    source: Annotated[Path, typer.Argument(help="Folder of a build, or a model.")],
+    inputs: Annotated[Path, typer.Option(help=".npz with an array named as the model's input, or inputs, and labels.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for table and plot.")],
+    rates: Annotated[str, typer.Option(help="Error rates of one device, commas between.")] = DEFAULT_RATES,
+    storage: Annotated[str | None, typer.Option(help="1t1r: a device a bit; 2t2r: a pair; both without.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The first seed.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, max=1000, help="Seeds at each rate.")] = 5,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first inputs.")] = None,
+    rtl: Annotated[int, typer.Option(min=0, help="Inputs on which the RTL is compared with the golden model at each rate.")] = 0,
+    board: Annotated[str, typer.Option(help="Board that a model is built for.")] = DEFAULT_BOARD,
+    array: Annotated[str | None, typer.Option(help="p,m,n of a model's build; chosen without.")] = None,
+) -> None:
+    """Accuracy with errors in the weight memory: the same wrong bits in golden model and RTL."""
+
+    def command() -> None:
+        chosen = None if array is None else parse_array(array)
+        fault_command(
+            source, inputs, output, rates=rates, storage=storage, seed=seed, repeats=repeats, limit=limit, rtl=rtl, board=board,
+            array=chosen,
+        )  # fmt: skip
+
+    _exit(command)
 
 
 @app.command("demo")

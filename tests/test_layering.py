@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-TOP = ("boards", "compiler", "examples", "hw", "scripts", "sim")
+TOP = ("boards", "compiler", "examples", "export", "hw", "scripts", "sim")
 
 FORBIDDEN = {
-    "hw": ("compiler", "sim", "boards", "scripts", "examples"),
-    "compiler": ("sim", "boards", "scripts", "examples"),
-    "sim": ("boards", "scripts", "examples"),
-    "boards": ("compiler", "sim", "scripts", "examples"),
+    "hw": ("compiler", "sim", "boards", "export", "scripts", "examples"),
+    "compiler": ("sim", "boards", "export", "scripts", "examples"),
+    "sim": ("boards", "export", "scripts", "examples"),
+    "boards": ("compiler", "sim", "export", "scripts", "examples"),
+    "export": ("compiler", "sim", "boards", "scripts", "examples"),
 }
 """For each folder, those that it must not import."""
 

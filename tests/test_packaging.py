@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-TOP = ("boards", "compiler", "examples", "hw", "scripts", "sim")
+TOP = ("boards", "compiler", "examples", "export", "hw", "scripts", "sim")
 
 
 def test_packages() -> None:

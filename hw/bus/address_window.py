@@ -64,8 +64,8 @@ class AddressWindow:
 
     @classmethod
     def of(cls, config: EngineConfig) -> AddressWindow:
-        """The smallest window that holds all regions of an engine."""
-        return cls(max(4, bits_for(max(region_words(config).values()) - 1)))
+        """The smallest window that holds all regions of an engine: 4 KiB or more, the least that AXI interconnects map."""
+        return cls(max(6, bits_for(max(region_words(config).values()) - 1)))
 
     def core_address(self, word: Value) -> Value:
         """The core's word address of a word of the window."""
