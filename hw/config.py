@@ -88,6 +88,8 @@ class EngineConfig:
         The number formats in which a layer can write its map; n channels must fill whole bytes in each.
     wrapping : bool
         Whether a layer can write the low byte of its shifted sums instead of a clamped value.
+    streaming : bool
+        Whether weights are read from an external memory while the program runs (hw/external). Needs weights in block RAM.
     """
 
     p: int
@@ -116,6 +118,7 @@ class EngineConfig:
     products: tuple[str, ...] = ("int8xint8",)
     output_formats: tuple[str, ...] = ("int8",)
     wrapping: bool = False
+    streaming: bool = False
 
     def __post_init__(self) -> None:
         ranges = {
@@ -161,12 +164,16 @@ class EngineConfig:
             self.logic_dots == 0 or "int8xint8" in self.products,
             "Engine parameter logic_dots must be 0 in an engine without the product int8xint8.",
         )
-        for name in ("prefetch", "taps_in_program", "pooling", "adding", "wrapping"):
+        for name in ("prefetch", "taps_in_program", "pooling", "adding", "wrapping", "streaming"):
             value = getattr(self, name)
             _require(isinstance(value, bool), f"Engine parameter {name} must be true or false, not {value!r}.")
         _require(
             not (self.prefetch and self.taps_in_program),
             "Engine parameter taps_in_program must be false in an engine with prefetch.",
+        )
+        _require(
+            not (self.streaming and self.weight_memory == "spram"),
+            "Engine parameter weight_memory must be 'block' in an engine with streaming: SPRAM cannot be read and written at once.",
         )
 
     # Words and addresses
@@ -220,6 +227,11 @@ class EngineConfig:
     def feature_segments(self) -> int:
         """32-bit host words in a feature word."""
         return -(-self.word_width // 32)
+
+    @property
+    def header_words(self) -> int:
+        """Words in front of the program's first descriptor: the identity and, with streaming, tag and bursts of the stream."""
+        return 4 if self.streaming else 2
 
     @property
     def weight_segments(self) -> int:
@@ -283,10 +295,22 @@ class EngineConfig:
     @property
     def sum_width(self) -> int:
         """Bits of a dot product of a word and a row, two's complement: the widest of the products."""
+
+        def largest(name: str) -> int:
+            # The surplus of a pair is at most that of one product more (hw/compute/paired_dot.py).
+            return PRODUCTS[name].largest(self.m) * (3 if name in self.paired_products else 2) // 2
+
         return max(
-            16 + ceil_log2(self.m) if name == "int8xint8" else PRODUCTS[name].largest(self.m).bit_length() + 1
-            for name in self.products
+            16 + ceil_log2(self.m) if name == "int8xint8" else largest(name).bit_length() + 1 for name in self.products
         )
+
+    @property
+    def paired_products(self) -> tuple[str, ...]:
+        """Products of which two at a time are one bit to count (hw/compute/paired_dot.py): their sums have a surplus, a
+        constant for each channel, which the requantization's offset takes away again."""
+        if self.m % 2 or "binaryxbinary" not in self.products:
+            return ()
+        return tuple(name for name in ("binaryxbinary", "int8xbinary") if name in self.products)
 
     # Number formats
 
@@ -303,8 +327,11 @@ class EngineConfig:
     # Identity
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self) | {name: list(getattr(self, name)) for name in ("shifts", "products", "output_formats")}
+        """Plain values, for JSON. ``streaming`` only where it is true: other engines have the identity that they had before."""
+        values = asdict(self) | {name: list(getattr(self, name)) for name in ("shifts", "products", "output_formats")}
+        if not self.streaming:
+            del values["streaming"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> EngineConfig:

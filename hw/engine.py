@@ -20,6 +20,8 @@ from .control.host_access import HostAccess
 from .control.register_map import MAGIC, CoreError, Register, StatusBit
 from .control.sequencer import Sequencer
 from .control.step_generator import StepGenerator
+from .external.memory_port import MemoryPort
+from .external.weight_prefetcher import WeightPrefetcher
 from .memory.accumulation_buffer import AccumulationBuffer
 from .memory.feature_buffer import FeatureBuffer
 from .memory.weight_buffer import WeightBuffer
@@ -56,6 +58,8 @@ class Engine(wiring.Component):
         A program runs.
     error : Out(1)
         The last run ended with an error.
+    memory : Out(MemoryPort())
+        External memory; only with ``config.streaming``.
 
     **Reset.** Hold it for at least two cycles. Stops at once; memories keep their contents.
     """
@@ -64,6 +68,7 @@ class Engine(wiring.Component):
     busy: Signal
     error: Signal
     boot: Signal
+    memory: Any
 
     def __init__(self, config: EngineConfig, *, clock_hz: int = 0, boot: bool = False) -> None:
         self.config = config
@@ -71,6 +76,7 @@ class Engine(wiring.Component):
         self.booting = boot
         self.timing = PipelineTiming(config)
         members = {"port": In(CorePort()), "busy": Out(1), "error": Out(1)}
+        members |= {"memory": Out(MemoryPort())} if config.streaming else {}
         super().__init__(members | ({"boot": In(3)} if boot else {}))
 
     def elaborate(self, platform: Any) -> Module:
@@ -106,7 +112,8 @@ class Engine(wiring.Component):
             steps.drain_ready.eq(drain.ready),
             sequencer.layer_idle.eq(steps.idle & drain.idle),
         ]
-        self._registers(m, host, sequencer, steps, halting, busy)
+        prefetcher = self._prefetcher(m, host, sequencer, halting)
+        self._registers(m, host, sequencer, steps, halting, busy, prefetcher)
 
         tap = self._program_and_taps(m, host, sequencer, steps)
 
@@ -161,10 +168,20 @@ class Engine(wiring.Component):
         m.d.comb += [
             weights.address.eq(delay(m, steps.step.weight, timing.weight_address, "weight")[-1]),
             weights.fetch.eq(delay(m, steps.step.fetch, timing.weight_address, "fetch", reset_less=False)[-1]),
-            weights.write_address.eq(host.weight_address),
-            weights.write_data.eq(host.write_data),
-            weights.write_enable.eq(host.weight_write),
         ]
+        if prefetcher is None:
+            m.d.comb += [
+                weights.write_address.eq(host.weight_address),
+                weights.write_data.eq(host.write_data),
+                weights.write_enable.eq(host.weight_write),
+            ]
+        else:
+            # The host writes while the prefetcher rests.
+            m.d.comb += [
+                weights.write_address.eq(Mux(prefetcher.active, prefetcher.write_address, host.weight_address)),
+                weights.write_data.eq(Mux(prefetcher.active, prefetcher.write_data, host.write_data)),
+                weights.write_enable.eq(prefetcher.write_enable | host.weight_write),
+            ]
 
         # Array and accumulation; control travels beside the data.
         m.submodules.array = array = MacArray(config)
@@ -337,8 +354,40 @@ class Engine(wiring.Component):
         m.d.sync += [last.eq((2 << layer.byte_last) - 1), keep.eq(Mux(word_end, last, ~0))]
         return [selector.keep.eq(keep)]
 
+    def _prefetcher(
+        self, m: Module, host: HostAccess, sequencer: Sequencer, halting: Signal
+    ) -> WeightPrefetcher | None:
+        """What streams weights, with the host's way to its memory; None in an engine without."""
+        if not self.config.streaming:
+            return None
+        m.submodules.prefetcher = prefetcher = WeightPrefetcher(self.config)
+        connect(m, prefetcher.memory, flipped(self.memory))
+        m.d.comb += [
+            prefetcher.begin.eq(sequencer.stream_begin),
+            prefetcher.abandon.eq(halting),
+            prefetcher.tag.eq(sequencer.stream_tag),
+            prefetcher.bursts.eq(sequencer.stream_bursts),
+            prefetcher.passes.eq(sequencer.layers),
+            sequencer.transfers.eq(prefetcher.transfers),
+            sequencer.starving.eq(prefetcher.starving),
+            sequencer.stream_error.eq(prefetcher.error),
+            prefetcher.host_address.eq(host.external_address),
+            prefetcher.host_data.eq(host.write_data),
+            prefetcher.host_write.eq(host.external_write),
+            host.external_taken.eq(prefetcher.host_taken),
+            host.memory_busy.eq(prefetcher.active),
+        ]
+        return prefetcher
+
     def _registers(
-        self, m: Module, host: HostAccess, sequencer: Sequencer, steps: StepGenerator, halting: Signal, busy: Signal
+        self,
+        m: Module,
+        host: HostAccess,
+        sequencer: Sequencer,
+        steps: StepGenerator,
+        halting: Signal,
+        busy: Signal,
+        prefetcher: WeightPrefetcher | None,
     ) -> None:
         config = self.config
         limit = Signal(16)
@@ -392,5 +441,15 @@ class Engine(wiring.Component):
             Register.CLOCK: Const(self.clock_hz, 32),
             Register.BOOT: self.boot if self.booting else Const(0, 32),
         }
+        if prefetcher is not None:
+            waits = Signal(32)
+            awaiting = Signal()
+            m.d.sync += awaiting.eq(sequencer.awaiting)
+            with m.If((sequencer.start & ~busy) | control[3]):
+                m.d.sync += waits.eq(0)
+            with m.Else():
+                m.d.sync += waits.eq(waits + awaiting)
+            m.d.comb += status[StatusBit.MEMORY].eq(self.memory.ready)
+            values |= {Register.EXTERNAL_WORDS: prefetcher.words, Register.EXTERNAL_STALLS: waits}
         by_number = Array(values.get(Register(number), Const(0, 32)) if number in {r.value for r in Register} else Const(0, 32) for number in range(16))
         m.d.comb += host.register_value.eq(by_number[host.register])

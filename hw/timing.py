@@ -101,7 +101,7 @@ class PipelineTiming:
     @property
     def header(self) -> int:
         """Cycles from the start of a program until the first descriptor is asked for, or there with prefetch."""
-        return 2 + 2 + 1 + (self._fetch if self.config.prefetch else 0)
+        return self.config.header_words + 2 + 1 + (self._fetch if self.config.prefetch else 0)
 
     @property
     def _fetch(self) -> int:

@@ -11,6 +11,7 @@ from amaranth.utils import ceil_log2
 
 from ..bus.core_port import REQUEST, CorePort
 from ..config import EngineConfig
+from ..external.memory_port import ADDRESS_BITS
 from .descriptor import tap_layout
 from .register_map import Region, Register, Status
 
@@ -19,12 +20,19 @@ __all__ = ["HostAccess"]
 _PATIENCE = 16
 """Cycles for which a write to the feature buffer waits for the running engine."""
 
+_MEMORY_PATIENCE = 44
+"""Cycles for which a write to the external memory waits for the one before it."""
+
+
+_EXTERNAL_REGISTERS = (Register.EXTERNAL_WORDS, Register.EXTERNAL_STALLS)
+
 
 class HostAccess(wiring.Component):
-    """One request at a time, exactly one response to each, within 32 cycles.
+    """One request at a time, exactly one response to each, within 32 cycles; within 56 to the region EXTERNAL.
 
     While the engine runs, program, taps, weights and reads of the feature buffer are answered with ``Status.BUSY``; a write to
-    the feature buffer waits up to 16 cycles for a cycle in which the engine does not write, then gives ``Status.BUSY``.
+    the feature buffer waits up to 16 cycles for a cycle in which the engine does not write, then gives ``Status.BUSY``. While
+    ``memory_busy``, so are writes to program, taps, weights and the external memory.
 
     Parameters
     ----------
@@ -44,6 +52,8 @@ class HostAccess(wiring.Component):
     feature_address : Out(feature_bits), feature_bank : Out(range(p))
     feature_write : Out(feature_segments), feature_free : In(1)
         A write happens in a cycle with ``feature_free``.
+    external_address : Out(ADDRESS_BITS), external_write : Out(1), external_taken : In(1), memory_busy : In(1)
+        Writes to the external memory, each until it is taken; only with ``config.streaming``.
     feature_word : In(8 * m)
         The word at (feature_address, feature_bank), valid at most 9 cycles after they are stable.
 
@@ -70,12 +80,23 @@ class HostAccess(wiring.Component):
     feature_bank: Signal
     feature_write: Signal
     feature_free: Signal
+    external_address: Signal
+    external_write: Signal
+    external_taken: Signal
+    memory_busy: Signal
     feature_word: Signal
 
     def __init__(self, config: EngineConfig, *, boot: bool = False) -> None:
         self.config = config
-        self.registers = [register.value for register in Register if boot or register is not Register.BOOT]
+        absent = {*(() if boot else (Register.BOOT,)), *(() if config.streaming else _EXTERNAL_REGISTERS)}
+        self.registers = [register.value for register in Register if register not in absent]
         self.tap_segments = -(-tap_layout(config).size // 32)
+        external = {
+            "external_address": Out(ADDRESS_BITS),
+            "external_write": Out(1),
+            "external_taken": In(1),
+            "memory_busy": In(1),
+        }
         super().__init__(
             {
                 "port": In(CorePort()),
@@ -96,6 +117,7 @@ class HostAccess(wiring.Component):
                 "feature_free": In(1),
                 "feature_word": In(config.word_width),
             }
+            | (external if config.streaming else {})
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -107,7 +129,7 @@ class HostAccess(wiring.Component):
         region = Signal(Region)
         status = Signal(Status)
         value = Signal(32, reset_less=True)
-        wait = Signal(range(_PATIENCE + 1))
+        wait = Signal(range((_MEMORY_PATIENCE if config.streaming else _PATIENCE) + 1))
         m.d.comb += [
             region.eq(request.address[24:]),
             self.write_data.eq(request.data),
@@ -163,10 +185,17 @@ class HostAccess(wiring.Component):
             (memory(Region.TAPS, "taps", tap.word, config.tap_depth), self.tap_write, tap.segment),
             (memory(Region.WEIGHTS, "weights", weight.word, config.weight_depth), self.weight_write, weight.segment),
         ]
-        for_write_only = fact(Value.cast(region).matches(*(kind.value for kind in (Region.PROGRAM, Region.TAPS, Region.WEIGHTS))), "for_write_only")
+        write_only_regions = (Region.PROGRAM, Region.TAPS, Region.WEIGHTS, *((Region.EXTERNAL,) if config.streaming else ()))
+        for_write_only = fact(Value.cast(region).matches(*(kind.value for kind in write_only_regions)), "for_write_only")
         inside_any = Signal()
         m.d.comb += inside_any.eq(Cat(inside for inside, _, _ in write_only).any())
-        may_write = fact(request.write & ~self.busy, "may_write")
+        locked, closed = self.busy, busy
+        if config.streaming:
+            locked = self.busy | self.memory_busy
+            closed = fact(locked, "closed")
+            in_external = fact(region == Region.EXTERNAL, "in_external")
+            m.d.comb += self.external_address.eq(offset)
+        may_write = fact(request.write & ~locked, "may_write")
 
         def answer(code: Status) -> None:
             m.d.sync += status.eq(code)
@@ -195,9 +224,16 @@ class HostAccess(wiring.Component):
                 with m.Elif(for_write_only):
                     with m.If(~request.write):
                         answer(Status.WRITE_ONLY)
-                    with m.Elif(~inside_any):
-                        answer(Status.ADDRESS)
-                    with m.Elif(busy):
+                    if config.streaming:
+                        with m.Elif(in_external & ~closed):
+                            m.d.sync += wait.eq(_MEMORY_PATIENCE)
+                            m.next = "WRITE EXTERNAL"
+                        with m.Elif(~inside_any & ~in_external):
+                            answer(Status.ADDRESS)
+                    else:
+                        with m.Elif(~inside_any):
+                            answer(Status.ADDRESS)
+                    with m.Elif(closed):
                         answer(Status.BUSY)
                     with m.Else():
                         answer(Status.OK)
@@ -221,6 +257,15 @@ class HostAccess(wiring.Component):
                     answer(Status.OK)
                 with m.Elif(wait == 0):
                     answer(Status.BUSY)
+
+            if config.streaming:
+                with m.State("WRITE EXTERNAL"):
+                    m.d.sync += wait.eq(wait - 1)
+                    m.d.comb += self.external_write.eq(1)
+                    with m.If(self.external_taken):
+                        answer(Status.OK)
+                    with m.Elif(wait == 0):
+                        answer(Status.BUSY)
 
             with m.State("READ FEATURE"):
                 m.d.sync += wait.eq(wait - 1)

@@ -9,6 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import EngineConfig
+from ..external.weight_stream import BURST_BITS
 from .descriptor import Operation, descriptor_layout, descriptor_limits, descriptor_words
 from .register_map import CoreError
 
