@@ -17,12 +17,12 @@ from ..boards.catalog import BOARDS, find_board
 from ..boards.device import find_device
 from ..boards.figures import load_figures
 from ..hw.errors import UserError
-from .bringup import run_folder
 from .console import CONSOLE, run_command, stages
 from .demo import DEFAULT_BOARD, demo
-from .faults import DEFAULT_RATES, fault_command
 from .export import export_folder
+from .faults import DEFAULT_RATES, fault_command
 from .generate import generate, parse_array
+from .run import run_folder
 from .simulate import verify_folder
 from .synthesize import outcome, synthesize_build
 

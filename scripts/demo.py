@@ -10,10 +10,10 @@ from ..boards.catalog import find_board
 from ..compiler.model_import import import_model
 from ..hw.errors import CheckFailed
 from .background import Background
-from .bringup import run_build, show_run
 from .console import CONSOLE, stages
 from .generate import generate
 from .inputs import load_inputs
+from .run import run_build, show_run
 from .simulate import show_verification
 from .synthesize import synthesize_build
 from .verification import verify_build

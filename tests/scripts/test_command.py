@@ -20,7 +20,7 @@ from macaw.boards.device import find_device
 from macaw.boards.figures import load_figures
 from macaw.boards.resources import Resources
 from macaw.boards.toolchain import Implementation
-from macaw.scripts import bringup, generate, simulate, synthesize
+from macaw.scripts import generate, run, simulate, synthesize
 from macaw.scripts.build_folder import load_build
 
 
@@ -138,7 +138,7 @@ def test_scripts(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     folder = str(tmp_path / "build")
     words = [str(digits), "--board", "icebreaker", "--array", "1,2,2", "-o", folder]
     assert generate.main(words) == 0
-    for script in (simulate, bringup):
+    for script in (simulate, run):
         with pytest.raises(SystemExit) as ended:
             script.main(["--help"])
         assert ended.value.code == 0

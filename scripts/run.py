@@ -1,4 +1,4 @@
-"""A build on a board, or on the simulated board, over its serial port. `python -m macaw.scripts.bringup --help`."""
+"""A build on a board, or on the simulated board, over its serial port. `python -m macaw.scripts.run --help`."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def run_folder(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="bringup", description="Run a build on a board over its serial port.")
+    parser = argparse.ArgumentParser(prog="run", description="Run a build on a board over its serial port.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--port")
     parser.add_argument("--simulate", action="store_true")
