@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import EngineConfig
 from ..control.delay import copies
-from ..primitives.target import Family, family_of
+from ..primitives.distributed_ram import DistributedRam
 
 __all__ = ["AccumulationBuffer"]
 
@@ -125,18 +125,14 @@ class AccumulationBuffer(wiring.Component):
                 "drain": (self.drain_slot, drained, valid & last),
             }
             for name, (read_address, read_data, enable) in halves.items():
-                # An iCE40 has no RAM with an asynchronous read port: there it becomes registers.
-                style = {"ram_style": "distributed"} if family_of(platform) is Family.ECP5 else {}
-                half = memory.Memory(shape=width * count, depth=config.depth, init=[], attrs=style)
+                half = DistributedRam(width * count, config.depth)
                 m.submodules[name] = half
-                read = half.read_port(domain="comb")
-                write = half.write_port()
                 m.d.comb += [
-                    read.addr.eq(read_address),
-                    read_data.eq(read.data),
-                    write.addr.eq(slot),
-                    write.data.eq(new),
-                    write.en.eq(enable),
+                    half.read_address.eq(read_address),
+                    read_data.eq(half.read_data),
+                    half.write_address.eq(slot),
+                    half.write_data.eq(new),
+                    half.write_enable.eq(enable),
                 ]
         shown = Signal(width * config.n, reset_less=True)
         with m.Switch(self.drain_pixel):
