@@ -144,27 +144,27 @@ def run_engine(seed: int, folder: Path, *, networks: int, largest: int = 6) -> I
 
 
 def run_packed_engine(
-    seed: int, folder: Path, *, networks: int, formats: Sequence[str] = tuple(FORMATS), largest: int = 3
+    seed: int, folder: Path, *, networks: int, formats: Sequence[str] = tuple(FORMATS), largest: int = 3, joining: bool = True
 ) -> Iterator[Outcome]:
-    """``networks`` random networks of maps and weights of ``formats`` on a random engine that knows what they need.
+    """``networks`` random networks of maps and weights of ``formats``, with ``joining`` sums and concatenations of maps, on a
+    random engine that knows what they need.
 
     Raises CheckFailed at the first difference.
     """
     generator = np.random.default_rng(seed)
     graphs = [
-        choose_formats(random_packed_graph(generator, formats=tuple(formats), sums=number % 2 == 1))
+        choose_formats(random_packed_graph(generator, formats=tuple(formats), sums=number % 2 == 1, joining=joining))
         for number in range(networks)
     ]
-    config = random_packed_engine(generator, reduce(or_, map(engine_formats, graphs)), largest)
+    config = random_packed_engine(generator, reduce(or_, map(engine_formats, graphs)), largest, joining=joining)
     write_verilog(Engine(config), folder / "core.v", name="core")
     with CoreSimulation(folder / "core.v", folder) as core:
         for graph in graphs:
-            certified = requantize(graph, config)
             tensor = graph.tensors[graph.input]
             members = np.array(FORMATS[tensor.format].members, np.int8)
             values = generator.choice(members, (1, *tensor.shape)).astype(np.int8)
             plan = plan_network(graph, config.p, config.m, config.n, in_place=bool(generator.random() < 0.7))
-            yield run_plan(core, config, plan, certified, values)
+            yield run_plan(core, config, plan, requantize(plan.graph, config), values)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compiler.graph import Add, Concat, Convolution, Graph, MaxPool, Node, Tensor
+from ..compiler.graph import Convolution, Graph
 from ..compiler.requantization import FixedPointRequantization, FloatRequantization
 from ..hw.config import EngineConfig
+from .growing_graph import GrowingGraph
 
 __all__ = ["random_engine", "random_graph"]
 
@@ -104,30 +105,6 @@ def _convolution(
     )
 
 
-def _addition(generator: np.random.Generator, number: int, inputs: list[str], graph: Graph) -> Add:
-    """A residual addition ``rint(f * (a - zp_a) + g * (b - zp_b)) + zp`` with a clamp in some cases."""
-    values = np.arange(-128, 128)
-    factors = generator.uniform(0.3, 1.0, 2)
-    zero_point = int(generator.integers(-128, 128))
-    low, high = (-128, 127) if generator.random() < 0.7 else sorted(map(int, generator.integers(-128, 128, 2)))
-    first, second = (
-        factor * (values - graph.tensors[name].zero_point) for factor, name in zip(factors, inputs, strict=True)
-    )
-    sums = np.rint(first[:, None] + second[None, :]) + zero_point
-    return Add(
-        name=f"add{number}",
-        operator="Add",
-        input=inputs[0],
-        second=inputs[1],
-        output=f"map{number + 1}",
-        table=np.clip(sums, low, high).astype(np.int8),
-        weights=(float(factors[0]), float(factors[1])),
-        zero_point=zero_point,
-        low=low,
-        high=high,
-    )
-
-
 def random_graph(
     generator: np.random.Generator,
     layers: int = 3,
@@ -140,64 +117,35 @@ def random_graph(
     and, with ``adding``, residual blocks, with ``joining`` concatenations of branches;
     with ``two_roundings`` requantized as TensorFlow Lite Micro does."""
     shape = (int(generator.integers(3, 13)), int(generator.integers(3, 13)), int(generator.integers(1, 20)))
-    graph = Graph(name="random", source="random", input="map0", input_float=False)
-    graph.input_shape, graph.input_order = (1, *shape), np.arange(np.prod(shape))
-    graph.tensors["map0"] = Tensor(name="map0", shape=shape, scale=1.0, zero_point=int(generator.integers(-128, 128)))
+    graph = GrowingGraph("random", shape, int(generator.integers(-128, 128)))
     last = "map0"
-
-    def append(node: Node, shape: tuple[int, int, int], zero_point: int) -> str:
-        graph.nodes.append(node)
-        graph.tensors[node.output] = Tensor(name=node.output, shape=shape, scale=1.0, zero_point=zero_point)
-        return node.output
 
     def convolution(source: str, kernel: tuple[int, int], **geometry: Any) -> str:
         """Appends one; returns its output."""
-        height, width, channels = graph.tensors[source].shape
+        channels = graph.tensor(source).shape[2]
         outputs = geometry.pop("outputs", 0)
         zero_point = geometry.pop("zero_point", int(generator.integers(-128, 128)))
-        number = len(graph.nodes)
-        node = replace(
-            _convolution(generator, number, channels, kernel, zero_point, source, outputs, two_roundings), **geometry
-        )
-        top, left, bottom, right = node.padding
-        shape = (
-            (height + top + bottom - (kernel[0] - 1) * node.dilation[0] - 1) // node.stride[0] + 1,
-            (width + left + right - (kernel[1] - 1) * node.dilation[1] - 1) // node.stride[1] + 1,
-            len(node.weights),
-        )
-        return append(node, shape, zero_point)
+        number = graph.number
+        node = _convolution(generator, number, channels, kernel, zero_point, source, outputs, two_roundings)
+        return graph.convolution(replace(node, **geometry))
 
-    def pool(source: str, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int, int, int]) -> str:
-        """Appends one; returns its output."""
-        height, width, channels = graph.tensors[source].shape
-        top, left, bottom, right = padding
-        number = len(graph.nodes)
-        node = MaxPool(
-            name=f"pool{number}",
-            operator="MaxPool",
-            input=source,
-            output=f"map{number + 1}",
-            kernel=kernel,
-            stride=stride,
-            padding=padding,
-        )
-        pooled = (
-            (height + top + bottom - kernel[0]) // stride[0] + 1,
-            (width + left + right - kernel[1]) // stride[1] + 1,
-            channels,
-        )
-        return append(node, pooled, graph.tensors[source].zero_point)
+    def residual(inputs: list[str]) -> str:
+        """Appends their addition, with a clamp in some cases; returns its output."""
+        factors = generator.uniform(0.3, 1.0, 2).tolist()
+        zero_point = int(generator.integers(-128, 128))
+        low, high = (-128, 127) if generator.random() < 0.7 else sorted(map(int, generator.integers(-128, 128, 2)))
+        return graph.addition(inputs, factors, zero_point, (low, high))
 
     def joint(source: str, stride: tuple[int, int]) -> str:
         """Appends branches of one source and their concatenation; returns its output."""
-        zero_point = graph.tensors[source].zero_point
+        zero_point = graph.tensor(source).zero_point
         parts: list[str] = []
         for _ in range(int(generator.integers(2, 4))):
             kind = generator.random()
             if kind < 0.2 and stride == (1, 1):
                 parts.append(source)
             elif kind < 0.4:
-                parts.append(pool(source, (3, 3), stride, (1, 1, 1, 1)))
+                parts.append(graph.pool(source, (3, 3), stride, (1, 1, 1, 1)))
             elif kind < 0.5 and parts:
                 parts.append(parts[0])
             else:
@@ -205,20 +153,10 @@ def random_graph(
                 parts.append(convolution(source, (k, k), stride=stride, padding=(k // 2,) * 4, zero_point=zero_point))
         if generator.random() < 0.3:  # another reader of a part; nobody reads the result
             convolution(parts[-1], (1, 1), stride=(1, int(generator.integers(1, 3))))
-        number = len(graph.nodes)
-        height, width, _ = graph.tensors[parts[0]].shape
-        channels = sum(graph.tensors[part].shape[2] for part in parts)
-        node = Concat(
-            name=f"join{number}",
-            operator="Concat",
-            input=parts[0],
-            others=tuple(parts[1:]),
-            output=f"map{number + 1}",
-        )
-        return append(node, (height, width, channels), zero_point)
+        return graph.concatenation(parts)
 
     for _ in range(int(generator.integers(1, layers + 1))):
-        height, width, channels = graph.tensors[last].shape
+        height, width, channels = graph.tensor(last).shape
         (ky, sy, top, bottom), (kx, sx, left, right) = _window(generator, height), _window(generator, width)
         padding = (top, left, bottom, right)
         if adding and generator.random() < 0.4:
@@ -228,22 +166,17 @@ def random_graph(
             main = convolution(last, (k, k), stride=(sy, sx), padding=(k // 2,) * 4, outputs=channels)
             if (sy, sx) != (1, 1) or generator.random() < 0.3:
                 last = convolution(last, (1, 1), stride=(sy, sx), outputs=channels)
-            inputs = [main, last] if generator.random() < 0.5 else [last, main]
-            addition = _addition(generator, len(graph.nodes), inputs, graph)
-            last = append(addition, graph.tensors[main].shape, addition.zero_point)
+            last = residual([main, last] if generator.random() < 0.5 else [last, main])
         elif joining and generator.random() < 0.4:
             last = joint(last, (sy, sx) if generator.random() < 0.3 else (1, 1))
             if generator.random() < 0.3:
                 last = joint(last, (1, 1))
         elif generator.random() < 0.3:
-            last = pool(last, (ky, kx), (sy, sx), padding)
+            last = graph.pool(last, (ky, kx), (sy, sx), padding)
         else:
             dilation = [1, 1]
             for axis, (kernel, padded) in enumerate(((ky, height + top + bottom), (kx, width + left + right))):
                 if 2 * (kernel - 1) < padded and generator.random() < 0.3:
                     dilation[axis] = 2
             last = convolution(last, (ky, kx), stride=(sy, sx), padding=padding, dilation=(dilation[0], dilation[1]))
-    graph.output = last
-    shape = graph.tensors[last].shape
-    graph.output_shape, graph.output_order = (1, *shape), np.arange(np.prod(shape))
-    return graph
+    return graph.finished(last)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..compiler.graph import Convolution, Graph, MaxPool, Node, Tensor
+from ..compiler.graph import Convolution, Graph
 from ..compiler.number_formats import EngineFormats
 from ..compiler.requantization import BytePlanes, FloatRequantization, Requantization, ThresholdRequantization
 from ..hw.config import EngineConfig
 from ..hw.formats import FORMATS
+from .growing_graph import GrowingGraph
 
 __all__ = ["random_packed_engine", "random_packed_graph"]
 
@@ -16,9 +17,10 @@ _FORMATS = tuple(FORMATS)
 
 
 def random_packed_engine(
-    generator: np.random.Generator, formats: EngineFormats, largest: int = 3
+    generator: np.random.Generator, formats: EngineFormats, largest: int = 3, *, joining: bool = False
 ) -> EngineConfig:
-    """An engine with p of 1 to ``largest``, m of 1 to 4, n of 1 or 2 (times what fills bytes), that knows ``formats``."""
+    """An engine with p of 1 to ``largest``, m of 1 to 4, n of 1 or 2 (times what fills bytes), that knows ``formats`` and,
+    with ``joining``, residual additions and concatenations."""
 
     def pick(*choices: int) -> int:
         return int(choices[generator.integers(len(choices))])
@@ -40,8 +42,10 @@ def random_packed_engine(
         shifts=(6, 12, 18, 24, 30, 36, 42),
         requantizer_digit=pick(0, 8),
         multiplier_latency=pick(2, 3),
+        adding=joining,
         prefetch=prefetch,
         taps_in_program=not prefetch and bool(pick(0, 1)),
+        part_pitch=int(joining),
         products=formats.products,
         output_formats=formats.output_formats,
         wrapping=formats.wrapping,
@@ -65,9 +69,15 @@ def _rule(
 
 
 def random_packed_graph(
-    generator: np.random.Generator, layers: int = 4, *, formats: tuple[str, ...] = _FORMATS, sums: bool = False
+    generator: np.random.Generator,
+    layers: int = 4,
+    *,
+    formats: tuple[str, ...] = _FORMATS,
+    sums: bool = False,
+    joining: bool = False,
 ) -> Graph:
-    """Convolutions and max pools whose maps and weights are of ``formats``; with ``sums`` the last layer gives bytes of its sums.
+    """Convolutions and max pools whose maps and weights are of ``formats``; with ``joining`` residual additions and
+    concatenations, too; with ``sums`` the last layer gives bytes of its sums.
 
     The graph says what an importer says: the narrowest format of each map and of each layer's weights.
     """
@@ -77,58 +87,64 @@ def random_packed_graph(
 
     first = pick(*formats)
     shape = (int(generator.integers(3, 9)), int(generator.integers(3, 9)), int(generator.integers(1, 40)))
-    graph = Graph(name="packed", source="packed", input="map0", input_float=False)
-    graph.input_shape, graph.input_order = (1, *shape), np.arange(np.prod(shape))
-    zero_point = int(generator.integers(-20, 20)) if first == "int8" else 0
-    graph.tensors["map0"] = Tensor(name="map0", shape=shape, scale=1.0, zero_point=zero_point, format=first)
+    graph = GrowingGraph("packed", shape, int(generator.integers(-20, 20)) if first == "int8" else 0, first)
     last = "map0"
 
-    def append(node: Node, shape: tuple[int, int, int], zero_point: int, stored: str) -> None:
-        nonlocal last
-        last = node.output
-        graph.nodes.append(node)
-        graph.tensors[last] = Tensor(name=last, shape=shape, scale=1.0, zero_point=zero_point, format=stored)
-
-    count = int(generator.integers(2, layers + 1))
-    for number in range(count):
-        source = graph.tensors[last]
-        height, width, channels = source.shape
-        output = f"map{number + 1}"
-        ky, kx = (int(generator.integers(1, min(3, extent) + 1)) for extent in (height, width))
+    def window(source: str) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Kernel and stride."""
+        ky, kx = (int(generator.integers(1, min(3, extent) + 1)) for extent in graph.tensor(source).shape[:2])
         sy, sx = (int(generator.integers(1, 3)) for _ in range(2))
-        if generator.random() < 0.25 and number < count - 1:
-            pool = MaxPool(
-                name=f"pool{number}", operator="MaxPool", input=last, output=output, kernel=(ky, kx), stride=(sy, sx)
-            )
-            pooled = (height - ky) // sy + 1, (width - kx) // sx + 1, channels
-            append(pool, pooled, source.zero_point, source.format)
-            continue
-        padded = generator.random() < 0.5
-        top, left = (int(generator.integers(0, extent)) if padded else 0 for extent in (ky, kx))
+        return (ky, kx), (sy, sx)
+
+    def convolution(
+        source: str, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int], outputs: int = 0, planes: int = 0
+    ) -> str:
+        """Appends one, depthwise in some cases; ``planes``: bytes of its sums. Returns its output."""
+        channels = graph.tensor(source).shape[2]
         weights_in, target = pick(*formats), pick(*formats)
-        groups = channels if generator.random() < 0.15 else 1
-        planes = 3 if sums and number == count - 1 else 1
-        outputs = channels if groups > 1 else int(generator.integers(1, 24))
+        groups = channels if generator.random() < 0.15 and not outputs else 1
+        outputs = outputs or (channels if groups > 1 else int(generator.integers(1, 24)))
         members = np.array(FORMATS[weights_in].members, np.int8)
-        weights = generator.choice(members, (outputs, ky, kx, channels // groups)).astype(np.int8)
+        weights = generator.choice(members, (outputs, *kernel, channels // groups)).astype(np.int8)
         bias = generator.integers(-5, 6, outputs)
-        largest = max(map(abs, FORMATS[source.format].members)) * int(max(map(abs, members.tolist())))
+        largest = max(map(abs, FORMATS[graph.tensor(source).format].members)) * int(max(map(abs, members.tolist())))
         rule = _rule(generator, target, outputs, weights[0].size, largest)
-        if sums and number == count - 1:
+        if planes:
             target, groups = "int8", 1
             outputs = min(outputs, 6)
-            weights = generator.choice(members, (outputs, ky, kx, channels)).astype(np.int8)
+            weights = generator.choice(members, (outputs, *kernel, channels)).astype(np.int8)
             weights, bias = np.concatenate([weights] * planes), np.concatenate([bias[:outputs]] * planes)
             rule = BytePlanes(shift=np.repeat(8 * np.arange(planes), outputs))
         node = Convolution(
-            name=f"conv{number}", operator="Conv", input=last, output=output, weights=weights, bias=bias,
-            requantization=rule, stride=(sy, sx), padding=(top, left, top, left), groups=groups, weight_format=weights_in,
+            name=f"conv{graph.number}", operator="Conv", input=source, output=graph.next, weights=weights, bias=bias,
+            requantization=rule, stride=stride, padding=padding * 2, groups=groups, weight_format=weights_in,
         )  # fmt: skip
-        shape = (height + 2 * top - ky) // sy + 1, (width + 2 * left - kx) // sx + 1, len(weights)
-        append(node, shape, rule.zero_point, target)
-    graph.output = last
-    shape = graph.tensors[last].shape
-    graph.output_shape, graph.output_order = (1, *shape), np.arange(np.prod(shape))
-    return graph
+        return graph.convolution(node, target)
 
+    def joint(source: str) -> str:
+        """Appends a layer beside ``source`` and the concatenation or the sum of both maps; returns its output."""
+        k = 1 + 2 * int(generator.integers(2))
+        beside = convolution(source, (k, k), (1, 1), (k // 2, k // 2), outputs=graph.tensor(source).shape[2])
+        parts = [source, beside] if generator.random() < 0.5 else [beside, source]
+        if len({graph.tensor(part).zero_point for part in parts}) == 1 and generator.random() < 0.5:
+            return graph.concatenation(parts)
+        target = pick(*(name for name in formats if name != "binary"))
+        number_format = FORMATS[target]
+        spread = sum(float(np.ptp(FORMATS[graph.tensor(part).format].members)) for part in parts)
+        factors = generator.uniform(0.5, 1.5, 2) * np.ptp(number_format.members) / spread
+        zero_point = int(generator.integers(-20, 20)) if target == "int8" else 0
+        return graph.addition(parts, factors.tolist(), zero_point, (number_format.low, number_format.high), target)
 
+    count = int(generator.integers(2, layers + 1))
+    for number in range(count):
+        kernel, stride = window(last)
+        if generator.random() < 0.25 and number < count - 1:
+            last = graph.pool(last, kernel, stride)
+            continue
+        if joining and number < count - 1 and generator.random() < 0.5:
+            last = joint(last)
+            continue
+        padded = generator.random() < 0.5
+        top, left = (int(generator.integers(0, extent)) if padded else 0 for extent in kernel)
+        last = convolution(last, kernel, stride, (top, left), planes=3 if sums and number == count - 1 else 0)
+    return graph.finished(last)

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from macaw.compiler.graph import Convolution, MaxPool
+from macaw.compiler.certified_addition import CertifiedAddition
+from macaw.compiler.graph import Add, Concat, Convolution, MaxPool
 from macaw.compiler.number_formats import choose_formats, engine_formats
 from macaw.compiler.requantize import requantize
 from macaw.hw.formats import FORMATS
@@ -22,25 +23,25 @@ NETWORKS = 6
 
 
 @pytest.mark.parametrize(
-    ("seed", "formats"),
+    ("seed", "formats", "joining"),
     [
-        (1, ("binary", "int8")),
-        (2, ("binary", "ternary", "int8")),
-        (3, ("int4", "int8")),
-        (4, tuple(FORMATS)),
+        (1, ("binary", "int8"), False),
+        (2, ("binary", "ternary", "int8"), True),
+        (3, ("int4", "int8"), False),
+        (4, tuple(FORMATS), True),
     ],
 )
-def test_random_engine(seed: int, formats: tuple[str, ...], tmp_path: Path) -> None:
-    outcomes = list(run_packed_engine(seed, tmp_path, networks=NETWORKS, formats=formats, largest=2))
+def test_random_engine(seed: int, formats: tuple[str, ...], joining: bool, tmp_path: Path) -> None:
+    outcomes = list(run_packed_engine(seed, tmp_path, networks=NETWORKS, formats=formats, largest=2, joining=joining))
     assert len(outcomes) == NETWORKS
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_golden_model_is_what_the_graph_says(seed: int) -> None:
     generator = np.random.default_rng(seed)
-    graph = random_packed_graph(generator, sums=seed % 2 == 1)
+    graph = random_packed_graph(generator, sums=seed % 2 == 1, joining=seed % 4 >= 2)
     chosen = choose_formats(graph)
-    config = random_packed_engine(generator, engine_formats(chosen))
+    config = random_packed_engine(generator, engine_formats(chosen), joining=True)
     certified = requantize(chosen, config)
     tensor = graph.tensors[graph.input]
     values = generator.choice(np.array(FORMATS[tensor.format].members, np.int8), (2, *tensor.shape)).astype(np.int8)
@@ -50,6 +51,16 @@ def test_golden_model_is_what_the_graph_says(seed: int) -> None:
         zero_point, target = graph.tensors[node.input].zero_point, graph.tensors[node.output]
         if isinstance(node, MaxPool):
             maps[node.output] = max_pool(maps[node.input], node.kernel, stride=node.stride, padding=node.padding)
+            continue
+        if isinstance(node, Concat):
+            maps[node.output] = np.concatenate([maps[name] for name in node.inputs], axis=-1)
+            continue
+        if isinstance(node, Add):
+            wanted = node.table[maps[node.input].astype(int) + 128, maps[node.second].astype(int) + 128].astype(np.int64)
+            rule = certified[node.output]
+            assert isinstance(rule, CertifiedAddition)
+            assert np.abs(wanted - found[node.output]).max(initial=0) <= rule.largest_difference
+            maps[node.output] = found[node.output]
             continue
         assert isinstance(node, Convolution)
         sums = convolution(
