@@ -81,6 +81,11 @@ class Design:
     def __post_init__(self) -> None:
         if self.bus not in BUSES:
             raise UserError(f"There is no bus {self.bus!r}: choose one of {', '.join(BUSES)}.")
+        if self.config.streaming:
+            raise UserError(
+                "The engine reads weights from an external memory, for which an export has no port: build for a device whose "
+                "block RAM holds all weights."
+            )
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name) or self.name in _KEYWORDS:
             raise UserError(
                 f"{self.name!r} cannot name a module: take a lower-case letter, then lower-case letters, digits and underscores."

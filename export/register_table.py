@@ -42,8 +42,12 @@ class RegisterEntry:
     fields: tuple[tuple[str, int, int], ...] = ()
 
 
+_ABSENT = (Register.BOOT, Register.EXTERNAL_WORDS, Register.EXTERNAL_STALLS)
+"""Registers of designs that are not exported."""
+
+
 def _regions(design: Design) -> list[Region]:
-    return [region for region in Region if region != Region.STREAM or design.bus == "axi"]
+    return [region for region in region_words(design.config) if region != Region.STREAM or design.bus == "axi"]
 
 
 def region_entries(design: Design) -> list[RegisterEntry]:
@@ -62,7 +66,7 @@ def region_entries(design: Design) -> list[RegisterEntry]:
 def register_entries(design: Design) -> list[RegisterEntry]:
     """Every register of the design, in ascending order."""
     entries = []
-    kinds: list[tuple[Region, Any]] = [(Region.REGISTERS, kind) for kind in Register if kind != Register.BOOT]
+    kinds: list[tuple[Region, Any]] = [(Region.REGISTERS, kind) for kind in Register if kind not in _ABSENT]
     if design.bus == "axi":
         kinds += [(Region.STREAM, kind) for kind in StreamRegister]
     for region, kind in kinds:

@@ -23,8 +23,10 @@ def plain_names(text: str) -> str:
     used = set(_PLAIN.findall(_ESCAPED.sub(" ", text)))
     names: dict[str, str] = {}
     for escaped in dict.fromkeys(_ESCAPED.findall(text)):
-        base = re.sub(r"\W+", "_", escaped, flags=re.ASCII).strip("_")
-        if not base or base[0].isdigit():
+        base = re.sub(r"\W+", "_", escaped, flags=re.ASCII)
+        if base == escaped:  # a keyword
+            base += "_"
+        if base[0].isdigit():
             base = f"n{base}"
         plain, number = base, 1
         while plain in used:

@@ -17,6 +17,8 @@ from .stream_runner import StreamRunner
 
 __all__ = ["AxiStream"]
 
+_REGISTER_BITS = 3
+
 
 class AxiStream(wiring.Component):
     """Runs the engine's program once for each packet: words into the feature buffer, start, words out of it.
@@ -48,9 +50,9 @@ class AxiStream(wiring.Component):
         those of the packets.
     core : Out(CorePort)
 
-    **Timing.** A word is taken at most every ``input_period`` cycles and given every ``output_period`` cycles, and what the
-    core takes (3 cycles for a write, 12 at most for a read of features). No path leads from an input of the streams to
-    their outputs.
+    **Timing.** A word is taken every ``input_period`` cycles at best and given every ``output_period`` cycles, and what the
+    core takes (see AxiEngine). No path leads from an input of the streams to their outputs. The answer's word waits in a
+    register: whoever does not take it does not keep the host from the core.
 
     **Reset.** No packet; what was on its way is lost, so the streams' other ends must be reset, too.
 
@@ -62,7 +64,7 @@ class AxiStream(wiring.Component):
     host: Any
     core: Any
 
-    input_period = 3
+    input_period = 2
     output_period = 3
 
     def __init__(
@@ -79,9 +81,9 @@ class AxiStream(wiring.Component):
         self.offset_bits = offset_bits
         self.places = {
             StreamRegister.INPUT_FIRST: input_first,
-            StreamRegister.INPUT_LAST: input_words - 1,
+            StreamRegister.INPUT_LAST: input_first + input_words - 1,
             StreamRegister.OUTPUT_FIRST: output_first,
-            StreamRegister.OUTPUT_LAST: output_words - 1,
+            StreamRegister.OUTPUT_LAST: output_first + output_words - 1,
         }
         super().__init__(
             {
@@ -134,20 +136,24 @@ class AxiStream(wiring.Component):
                 m.d.sync += answering.eq(0)
         with m.Elif(host.request.valid & here):
             m.d.sync += [answering.eq(1), value.eq(0), status.eq(Status.OK)]
-            with m.Switch(host.request.p.address[:24]):
+            known = host.request.p.address[_REGISTER_BITS:24] == 0
+            write = host.request.p.write
+            with m.Switch(host.request.p.address[:_REGISTER_BITS]):
                 for kind, register in registers.items():
                     with m.Case(kind.value):
-                        with m.If(~host.request.p.write):
-                            m.d.sync += value.eq(register)
-                        with m.Elif(runner.busy):
-                            m.d.sync += status.eq(Status.BUSY)
-                        with m.Else():
+                        m.d.sync += value.eq(register)
+                        with m.If(write & known & ~runner.busy):
                             m.d.sync += register.eq(host.request.p.data)
+                        with m.If(write & runner.busy):
+                            m.d.sync += status.eq(Status.BUSY)
                 with m.Case(StreamRegister.STREAM_STATUS.value):
-                    with m.If(host.request.p.write):
+                    m.d.sync += value.eq(state)
+                    with m.If(write):
                         m.d.sync += status.eq(Status.READ_ONLY)
-                    with m.Else():
-                        m.d.sync += value.eq(state)
                 with m.Default():
                     m.d.sync += status.eq(Status.ADDRESS)
+            with m.If(~known):
+                m.d.sync += status.eq(Status.ADDRESS)
+            with m.If(write | ~known):
+                m.d.sync += value.eq(0)
         return m

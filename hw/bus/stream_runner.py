@@ -44,7 +44,7 @@ class StreamRunner(wiring.Component):
     i : In(AxiStreamSignature()), o : Out(AxiStreamSignature(user=True))
     core : Out(CorePort)
     input_first, input_last, output_first, output_last : In(offset_bits)
-        Offset in FEATURES, and words minus one, of packet and answer; constant while ``busy``.
+        Offsets in FEATURES of the first and the last word of packet and answer; constant while ``busy``.
     busy : Out(1)
         A packet is on its way.
     outcome : Out(8)
@@ -91,7 +91,6 @@ class StreamRunner(wiring.Component):
         request, response = self.core.request, self.core.response
         access = Signal(_Access, reset_less=True)
         offset = Signal(self.offset_bits, reset_less=True)
-        left = Signal(self.offset_bits, reset_less=True)
         word = Signal(32, reset_less=True)
         taken = Signal(reset_less=True)  # all of the packet
         started = Signal(reset_less=True)
@@ -100,13 +99,13 @@ class StreamRunner(wiring.Component):
         error = Signal(8, reset_less=True)
         finished = Signal()
         m.d.comb += [
-            finished.eq(left == 0),
-            o.tdata.eq(word),
+            finished.eq(offset == Mux(access == _Access.LOAD, self.output_last, self.input_last)),
+            o.tdata.eq(Mux(failed, Cat(self.outcome, status, Const(0, 4), error, Const(0, 8)), word)),
             o.tuser.eq(failed),
             o.tlast.eq(failed | finished),
             request.p.address.eq(region_address(Region.FEATURES, 0) | offset),
             request.p.write.eq((access == _Access.STORE) | (access == _Access.START)),
-            request.p.data.eq(Mux(access == _Access.START, 1, word)),
+            request.p.data.eq(Mux(access == _Access.START, 1, i.tdata)),
         ]
         with m.If(access == _Access.ASK):
             m.d.comb += request.p.address.eq(region_address(Region.REGISTERS, Register.STATUS.value))
@@ -133,16 +132,15 @@ class StreamRunner(wiring.Component):
                     status.eq(Status.OK),
                     error.eq(CoreError.NONE),
                     offset.eq(self.input_first),
-                    left.eq(self.input_last),
                 ]
                 with m.If(i.tvalid):
                     ask(_Access.ASK)
 
             with m.State("TAKE"):
-                m.d.comb += i.tready.eq(1)
-                m.d.sync += [word.eq(i.tdata), taken.eq(i.tlast)]
-                with m.If(i.tvalid):
-                    ask(_Access.STORE)
+                m.d.comb += [request.valid.eq(i.tvalid), i.tready.eq(request.ready)]
+                m.d.sync += taken.eq(i.tlast)
+                with m.If(i.tvalid & request.ready):
+                    m.next = "RESPONSE"
 
             with m.State("REQUEST"):
                 m.d.comb += request.valid.eq(1)
@@ -152,6 +150,7 @@ class StreamRunner(wiring.Component):
             with m.State("RESPONSE"):
                 m.d.comb += response.ready.eq(1)
                 data = response.p.data
+                m.d.sync += word.eq(data)
                 with m.If(response.valid):
                     m.d.sync += status.eq(response.p.status)
                     with m.If(response.p.status != Status.OK):
@@ -162,15 +161,15 @@ class StreamRunner(wiring.Component):
                             with m.If(data[StatusBit.BUSY]):
                                 m.next = "REQUEST"
                             with m.Elif(~started):
-                                m.d.sync += error.eq(CoreError.NONE)
+                                m.d.sync += [access.eq(_Access.STORE), error.eq(CoreError.NONE)]
                                 m.next = "TAKE"
                             with m.Elif(data[StatusBit.DONE] & (data[StatusBit.ERROR : StatusBit.ERROR + 8] == 0)):
-                                m.d.sync += [offset.eq(self.output_first), left.eq(self.output_last)]
+                                m.d.sync += offset.eq(self.output_first)
                                 ask(_Access.LOAD)
                             with m.Else():
                                 fail(StreamOutcome.STOPPED)
                         with m.Case(_Access.STORE):
-                            m.d.sync += [offset.eq(offset + 1), left.eq(left - 1)]
+                            m.d.sync += offset.eq(offset + 1)
                             with m.If(taken & finished):
                                 ask(_Access.START)
                             with m.Elif(taken):
@@ -183,7 +182,6 @@ class StreamRunner(wiring.Component):
                             m.d.sync += started.eq(1)
                             ask(_Access.ASK)
                         with m.Case(_Access.LOAD):
-                            m.d.sync += word.eq(data)
                             m.next = "SEND"
 
             with m.State("DISCARD"):
@@ -192,13 +190,13 @@ class StreamRunner(wiring.Component):
                     m.next = "REPORT"
 
             with m.State("REPORT"):
-                m.d.sync += [failed.eq(1), word.eq(Cat(self.outcome, status, Const(0, 4), error))]
+                m.d.sync += failed.eq(1)
                 m.next = "SEND"
 
             with m.State("SEND"):
                 m.d.comb += o.tvalid.eq(1)
                 with m.If(o.tready):
-                    m.d.sync += [offset.eq(offset + 1), left.eq(left - 1)]
+                    m.d.sync += offset.eq(offset + 1)
                     m.next = "REQUEST"
                     with m.If(o.tlast):
                         m.d.sync += self.packets.eq(self.packets + 1)

@@ -126,11 +126,11 @@ class StreamRegister(enum.Enum, shape=4):
 
     #: read and write: offset in FEATURES of a packet's first word
     INPUT_FIRST = 0
-    #: read and write: words of a packet, minus one
+    #: read and write: offset of its last word
     INPUT_LAST = 1
     #: read and write: offset in FEATURES of an answer's first word
     OUTPUT_FIRST = 2
-    #: read and write: words of an answer, minus one
+    #: read and write: offset of its last word
     OUTPUT_LAST = 3
     #: read: see StreamStatusBit
     STREAM_STATUS = 4

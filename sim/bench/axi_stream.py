@@ -80,7 +80,7 @@ class _Bench:
         self.dut = dut
         self.chance = random.Random(f"{seed} packets")
         told = bench_parameters()
-        places = [told["input_first"], told["input_words"] - 1, told["output_first"], told["output_words"] - 1]
+        places = [first + offset for kind in ("input", "output") for first in [told[f"{kind}_first"]] for offset in (0, told[f"{kind}_words"] - 1)]
         self.core, self.model_core = _Engine(polls), _Engine()
         self.model = StreamModel(self.model_core, places)
         self.source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "i", bus_separator="__"), dut.clk, dut.rst)
@@ -92,7 +92,7 @@ class _Bench:
 
     def words(self, difference: int = 0) -> list[int]:
         """A packet; ``difference`` words longer than it should be."""
-        return [self.chance.getrandbits(32) for _ in range(self.model.places[1] + 1 + difference)]
+        return [self.chance.getrandbits(32) for _ in range(self.model.places[1] - self.model.places[0] + 1 + difference)]
 
     async def packet(self, words: list[int]) -> tuple[int, ...]:
         """Send a packet, take the answer and compare it with the golden one; its last word."""
@@ -174,10 +174,10 @@ async def single_words(dut: Any) -> None:
     """Maps of one word, somewhere else: the registers say where; a packet of one word may be the first and the last."""
     await start(dut, _INPUTS)
     bench = _Bench(dut)
-    for number, value in enumerate((7, 0, 71, 0)):
+    for number, value in enumerate((7, 7, 71, 71)):
         assert await bench.host(_STREAM | number, value) == (0, 0)
         assert await bench.host(_STREAM | number) == (0, value)
-    bench.model.places = [7, 0, 71, 0]
+    bench.model.places = [7, 7, 71, 71]
     await bench.packet(bench.words())
     await bench.packet(bench.words(4))
     await bench.packet(bench.words())

@@ -47,11 +47,12 @@ class StreamModel:
     def _run(self, words: Sequence[int]) -> list[Beat] | tuple[list[Beat], int, int, int]:
         """The whole answer, or the beats that were sent, outcome, status of the core and its error."""
         first, last, output_first, output_last = self.places
-        for index, word in enumerate(words[: last + 1]):
+        size = last - first + 1
+        for index, word in enumerate(words[:size]):
             if status := self.core.write(_FEATURES | first + index, word):
                 return [], _REFUSED, status, 0
-        if len(words) != last + 1:
-            return [], _EARLY_LAST if len(words) <= last else _LATE_LAST, 0, 0
+        if len(words) != size:
+            return [], _EARLY_LAST if len(words) < size else _LATE_LAST, 0, 0
         if status := self.core.write(_CONTROL, 1):
             return [], _REFUSED, status, 0
         status, state = self.core.read(_STATUS)
@@ -59,9 +60,9 @@ class StreamModel:
         if status or error or not state & 2:
             return [], _REFUSED if status else _STOPPED, status, error
         beats: list[Beat] = []
-        for index in range(output_last + 1):
-            status, word = self.core.read(_FEATURES | output_first + index)
+        for offset in range(output_first, output_last + 1):
+            status, word = self.core.read(_FEATURES | offset)
             if status:
                 return beats, _REFUSED, status, 0
-            beats.append((word, int(index == output_last), 0))
+            beats.append((word, int(offset == output_last), 0))
         return beats

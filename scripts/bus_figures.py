@@ -1,0 +1,80 @@
+"""What a bus costs: cells of the wrappers alone after synthesis. `python -m macaw.scripts.bus_figures --help`.
+
+Writes docs/figures/buses.json and the table between the markers in docs/integration.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..boards.executable import find_tool
+from ..boards.out_of_context import synthesize
+from ..hw.bus.axi_lite import AxiLite
+from ..hw.bus.axi_stream import AxiStream
+from ..hw.bus.wishbone import Wishbone
+from ..hw.primitives.target import Family
+from .console import CONSOLE, run_command
+
+__all__ = ["BEGIN", "END", "main", "table"]
+
+BEGIN = "<!-- buses -->"
+END = "<!-- /buses -->"
+_OFFSET_BITS = 14
+"""A window of 1 MiB, that of the digits' network on 4 x 8 x 4."""
+
+_PLACES = {"input_first": 0, "input_words": 1, "output_first": 0, "output_words": 1}
+_WRAPPERS: dict[str, Callable[[], Any]] = {
+    "AxiLite": partial(AxiLite, _OFFSET_BITS),
+    "AxiStream": partial(AxiStream, _OFFSET_BITS, **_PLACES),
+    "Wishbone, classic": partial(Wishbone, _OFFSET_BITS),
+    "Wishbone, pipelined": partial(Wishbone, _OFFSET_BITS, pipelined=True),
+}
+_FAMILIES = {Family.ECP5: "synth_ecp5", Family.ICE40: "synth_ice40"}
+
+
+def _measure(make: Callable[[], Any], family: Family) -> dict[str, int]:
+    used = synthesize(make(), family)
+    return {"luts": used.luts, "registers": used.registers, "block_rams": used.block_rams}
+
+
+def table(figures: Mapping[str, Any]) -> str:
+    """Markdown of the measurements."""
+    families = list(figures["wrappers"][0]["cells"])
+    lines = [
+        "| Wrapper | " + " | ".join(f"{name}: LUT4 | registers" for name in families) + " |",
+        "|---|" + "---:|" * (2 * len(families)),
+    ]
+    for row in figures["wrappers"]:
+        cells = " | ".join(f"{row['cells'][name]['luts']} | {row['cells'][name]['registers']}" for name in families)
+        lines.append(f"| {row['title']} | {cells} |")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="bus_figures", description="Look-up tables and registers of the bus wrappers.")
+    parser.add_argument("--docs", type=Path, default=Path("docs"), help="folder of integration.md")
+    arguments = parser.parse_args(argv)
+
+    def command() -> None:
+        rows = []
+        for title, make in _WRAPPERS.items():
+            cells = {script: _measure(make, family) for family, script in _FAMILIES.items()}
+            rows.append({"title": title, "cells": cells})
+            CONSOLE.print(f"{title}: {cells}")
+        figures = {"offset_bits": _OFFSET_BITS, "versions": {"yosys": find_tool("yosys").version}, "wrappers": rows}
+        (arguments.docs / "figures" / "buses.json").write_text(json.dumps(figures, indent=2) + "\n")
+        page = arguments.docs / "integration.md"
+        before, rest = page.read_text().split(BEGIN)
+        page.write_text(f"{before}{BEGIN}\n{table(figures)}\n{END}{rest.split(END)[1]}")
+
+    return run_command(command)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,84 @@
+"""Exported Verilog of small networks, simulated behind each bus: outputs and cycles are the golden ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike, NDArray
+
+from macaw.boards.accelerator import Accelerator
+from macaw.boards.catalog import find_board
+from macaw.compiler.compilation import Compilation, compile_graph
+from macaw.export.design import Design
+from macaw.export.register_table import constants
+from macaw.export.verilog_text import header, modules, split
+from macaw.scripts.build_folder import board_budget
+from macaw.sim.golden_network import GoldenNetwork
+from macaw.sim.random_network import random_graph
+from macaw.sim.simulator import run_bench
+
+INPUTS = 2
+
+
+class _Recorder:
+    """A transport that keeps the words that were written last."""
+
+    words: NDArray[np.uint32]
+
+    def write(self, address: int, words: ArrayLike, progress: Callable[[int, int], None] | None = None) -> None:
+        self.words = np.asarray(words, np.uint32)
+
+    def read(self, address: int, count: int, progress: Callable[[int, int], None] | None = None) -> NDArray[np.uint32]:
+        raise AssertionError("nothing is read")
+
+
+@pytest.fixture(scope="module")
+def network() -> Compilation:
+    """Three banks of words of five bytes: gaps everywhere."""
+    graph = random_graph(np.random.default_rng(54), 2)
+    return compile_graph(graph, board_budget(find_board("ulx3s-85f")), array=(3, 5, 2))
+
+
+def _file(network: Compilation, folder: Path) -> Path:
+    """Inputs, outputs and images as words, for the bench."""
+    graph, program = network.graph, network.program
+    recorder = _Recorder()
+    accelerator = Accelerator(recorder, network.config, program.maps)
+
+    def words(name: str, values: NDArray[np.int8]) -> NDArray[np.uint32]:
+        accelerator.write_map(name, values)
+        return recorder.words
+
+    shape = graph.tensors[graph.input].shape
+    inputs = np.random.default_rng(1).integers(-128, 128, (INPUTS, *shape)).astype(np.int8)
+    outputs = GoldenNetwork(graph, network.certified).run(inputs)[graph.output]
+    path = folder / "network.npz"
+    np.savez(
+        path,
+        inputs=np.stack([words(graph.input, values) for values in inputs]),
+        outputs=np.stack([words(graph.output, values) for values in outputs]),
+        output_mask=words(graph.output, np.full(outputs.shape[1:], -1, np.int8)),
+        program=program.program,
+        taps=program.taps,
+        weights=program.weights,
+    )
+    return path
+
+
+@pytest.mark.parametrize("bus", ["axi", "wishbone", "wishbone-pipelined"])
+def test_network(network: Compilation, bus: str, tmp_path: Path) -> None:
+    maps, graph = network.program.maps, network.graph
+    design = Design(
+        name="macaw_small", bus=bus, config=network.config, model="small.onnx", cycles=network.cycles,
+        source=maps[graph.input], target=maps[graph.output], family=None, version="0",
+    )  # fmt: skip
+    (text,) = split(modules(design)[0], header(design), each=False).values()
+    path = tmp_path / "macaw_small.v"
+    path.write_text(text)
+    run_bench(
+        path, top="macaw_small", test_module="macaw.sim.bench.bus_network", build_dir=tmp_path, simulator="icarus",
+        parameters={"bus": bus, "network": str(_file(network, tmp_path)), "constants": constants(design)},
+    )  # fmt: skip
