@@ -10,8 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from macaw.examples.int8_quantization import quantize
 
 if TYPE_CHECKING:
     import torch
@@ -213,52 +214,9 @@ def build_float_model(parameters: dict[str, FloatArray]) -> onnx.ModelProto:
     return model
 
 
-def quantize(model: onnx.ModelProto, calibration: FloatArray) -> onnx.ModelProto:
+def quantized_model(model: onnx.ModelProto, calibration: FloatArray) -> onnx.ModelProto:
     """The network with int8 weights and activations, in the QDQ form."""
-    from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType
-    from onnxruntime.quantization import quantize_static as quantize_model
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    class Reader(CalibrationDataReader):
-        def __init__(self) -> None:
-            self.images: Iterator[FloatArray] = iter(calibration)
-
-        def get_next(self) -> dict[str, FloatArray] | None:
-            image = next(self.images, None)
-            return None if image is None else {INPUT: image[np.newaxis]}
-
-    with tempfile.TemporaryDirectory() as directory:
-        source, prepared, target = (str(Path(directory, name)) for name in ("f.onnx", "p.onnx", "q.onnx"))
-        onnx.save(model, source)
-        # Every shape is static: neither the symbolic inference nor the optimizer has anything to add.
-        quant_pre_process(source, prepared, skip_optimization=True, skip_symbolic_shape=True)
-        quantize_model(
-            prepared,
-            target,
-            Reader(),
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["Conv", "Relu", "MaxPool", "Flatten", "Gemm"],
-            per_channel=True,
-            activation_type=QuantType.QInt8,
-            weight_type=QuantType.QInt8,
-            # Weights stay within -64..64. On a CPU that has AVX2 but not VNNI, onnxruntime's int8 kernels (u8s8, and
-            # s8s8, which becomes u8s8) add two products in a saturating 16-bit lane: with 8-bit weights the sum can
-            # reach 2*255*127 = 64770 > 32767, and the result would depend on the CPU; 2*255*64 = 32640 always fits.
-            reduce_range=True,
-            calibrate_method=CalibrationMethod.MinMax,
-            extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
-        )
-        quantized = onnx.load(target)
-
-    # The quantizer drops or never writes the shapes of the tensors it adds: infer all of them again.
-    del quantized.graph.value_info[:]
-    used = {node.domain for node in quantized.graph.node}
-    imports = [entry for entry in quantized.opset_import if entry.domain in used]
-    del quantized.opset_import[:]
-    quantized.opset_import.extend(imports)
-    del quantized.metadata_props[:]
-    quantized = onnx.shape_inference.infer_shapes(quantized, check_type=True, strict_mode=True, data_prop=True)
-    onnx.checker.check_model(quantized, full_check=True)
+    quantized = quantize(model, calibration)
     check_properties(quantized)
     return quantized
 
@@ -331,7 +289,7 @@ def recreate(directory: Path, seeds: Sequence[int], epochs: int) -> None:
     for seed in seeds:
         network = train_network(split.training, seed, epochs)
         float_candidate = build_float_model(folded_parameters(network))
-        int8_candidate = quantize(float_candidate, split.training.image)
+        int8_candidate = quantized_model(float_candidate, split.training.image)
         logits = run_model(int8_candidate, split.validation.image)
         right = count_right(logits, split.validation.labels)
         loss = cross_entropy(logits, split.validation.labels)
