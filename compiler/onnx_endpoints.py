@@ -12,10 +12,10 @@ from .graph import HostStep
 from .onnx_builder import ACTIVATION_TYPES, GraphBuilder, dense, input_elements
 from .onnx_model import LARGEST_MAP
 from .onnx_numerics import Quantization
-from .onnx_values import Hosted, Integers, Reals, Source, Unknown
+from .onnx_values import Hosted, Integers, Reals, Source, Unknown, Value
 from .problem import Problem, Refusal
 
-__all__ = ["give_output", "take_input"]
+__all__ = ["give_output", "single_output", "take_input"]
 
 
 def take_input(build: GraphBuilder) -> None:
@@ -60,19 +60,28 @@ def take_input(build: GraphBuilder) -> None:
         build.problems.append(Problem("", "", str(kind), rule, "cast the input on the host"))
 
 
+def single_output(build: GraphBuilder) -> tuple[str, Value] | None:
+    """The name of the model's one output and what it stands for, or a problem and None."""
+    outputs = build.model.outputs
+    if len(outputs) != 1:
+        rule = f"it has {len(outputs)} outputs ({', '.join(outputs)}), exactly one is supported"
+        build.problems.append(Problem("", "", "", rule, "remove all outputs but one"))
+        return None
+    value = build.values.get(outputs[0], Unknown())
+    if isinstance(value, Unknown):
+        if not build.problems:
+            build.problems.append(Problem("", "", "", f"output {outputs[0]!r} is not computed", "correct the model"))
+        return None
+    return outputs[0], value
+
+
 def give_output(build: GraphBuilder) -> None:
     """The network's one output and the host's steps behind it, or a problem."""
     model = build.model
-    if len(model.outputs) != 1:
-        rule = f"it has {len(model.outputs)} outputs ({', '.join(model.outputs)}), exactly one is supported"
-        build.problems.append(Problem("", "", "", rule, "remove all outputs but one"))
+    known = single_output(build)
+    if known is None:
         return
-    name = model.outputs[0]
-    value = build.values.get(name, Unknown())
-    if isinstance(value, Unknown):
-        if not build.problems:
-            build.problems.append(Problem("", "", "", f"output {name!r} is not computed", "correct the model"))
-        return
+    name, value = known
     steps: tuple[HostStep, ...] = ()
     unbounded = isinstance(value, Reals) and value.minimum == -math.inf and value.maximum == math.inf
     if isinstance(value, Hosted) and value.quantization is not None:

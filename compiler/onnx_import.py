@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import numpy as np
-
 from .graph import Graph
 from .onnx_builder import OUTPUT_QUANTIZATION, GraphBuilder, Handler, Skipped, map_elements, map_shape
 from .onnx_constants import QUANTIZE_REMEDY
@@ -20,6 +18,7 @@ from .onnx_movement import MOVEMENT
 from .onnx_pools import POOLS
 from .onnx_quantization import QUANTIZATION
 from .onnx_values import Unknown, Value
+from .onnx_walk import walk
 from .problem import ModelError, Problem, Refusal
 from .qonnx_import import import_qonnx, is_qonnx
 from .weight_sets import recognise_weights
@@ -69,52 +68,27 @@ def import_onnx(path: str | Path) -> Graph:
     if not any(node.operator in QUANTIZED_OPERATORS for node in build.model.nodes):
         rule = "it is not quantized: no QuantizeLinear, no QLinearConv"
         raise ModelError([Problem("", "", "", rule, QUANTIZE_REMEDY)])
-    # Extreme scales: infinities are refused where they matter, and what is no number ends in _visit.
-    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="raise"):
-        take_input(build)
-        for node in build.model.nodes:
-            _visit(build, node)
-        give_output(build)
+    take_input(build)
+    walk(build, _handled, shape=lambda name: str(model.type(name)), placeholder=_placeholder)
+    give_output(build)
     if build.problems:
         raise ModelError(build.problems)
     recognise_weights(build.result)
     return build.result
 
 
-def _visit(build: GraphBuilder, node: OnnxNode) -> None:
-    if node.operator == "Constant" and node.domain == "":
-        return
-    value: Value = Unknown()
-    try:
-        handler = HANDLERS.get((node.domain, node.operator))
-        if handler is None:
-            raise Refusal(*REFUSED.get(node.operator, ("this operator is not supported", f"replace it or {LEAVE_OUT}")))
-        value = handler(build, node)
-    except Refusal as refusal:
-        _report(build, node, refusal)
-    except Skipped:
-        pass
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # Attributes and inputs that no rule of ONNX's checker covers (other domains, empty tensors, wrong types).
-        _report(build, node, Refusal(f"its attributes or inputs are malformed ({error})", "correct the model"))
-    if isinstance(value, Unknown) and node.operator in OUTPUT_QUANTIZATION:
-        value = _placeholder(build, node)
-    for output in node.outputs:
-        if output:
-            build.values[output] = Unknown()
-    build.values[node.outputs[0]] = value
-
-
-def _report(build: GraphBuilder, node: OnnxNode, refusal: Refusal) -> None:
-    model = build.model
-    data = next((name for name in node.inputs if name and name not in model.constants), node.input(0))
-    shapes = f"{model.type(data)} -> {model.type(node.outputs[0])}"
-    operator = f"{node.domain}.{node.operator}" if node.domain else node.operator
-    build.problems.append(Problem(node.name, operator, shapes, refusal.rule, refusal.remedy))
+def _handled(build: GraphBuilder, node: OnnxNode) -> Value:
+    """What the node's handler makes of it; refuses operators that have none."""
+    handler = HANDLERS.get((node.domain, node.operator))
+    if handler is None:
+        raise Refusal(*REFUSED.get(node.operator, ("this operator is not supported", f"replace it or {LEAVE_OUT}")))
+    return handler(build, node)
 
 
 def _placeholder(build: GraphBuilder, node: OnnxNode) -> Value:
     """After a problem: a quantized map of the right shape, so that later problems are found in the same run."""
+    if node.operator not in OUTPUT_QUANTIZATION:
+        return Unknown()
     shape = build.model.type(node.outputs[0]).static
     if shape is None or shape[:1] != (1,) or not 2 <= len(shape) <= 4 or not 0 < math.prod(shape) <= LARGEST_MAP:
         return Unknown()

@@ -18,7 +18,21 @@ from .onnx_window import window
 from .problem import Refusal
 from .window import Window
 
-__all__ = ["POOLS"]
+__all__ = ["POOLS", "pool_window", "refuse_indices"]
+
+
+def refuse_indices(build: GraphBuilder, node: OnnxNode) -> None:
+    """Refuses a MaxPool of which more than the maxima is used."""
+    if any(build.model.uses[name] for name in node.outputs[1:]):
+        raise Refusal("its second output, the indices, is used", "only the maxima are supported")
+
+
+def pool_window(node: OnnxNode, extent: tuple[int, int], spatial: int) -> Window:
+    """The window of a pool on a map of ``extent`` (height, width) that has ``spatial`` dimensions in the model."""
+    if any(int(step) != 1 for step in node.attributes.get("dilations", ())):
+        raise Refusal("its dilations are not 1", f"use {node.operator.removeprefix('QLinear')} without dilation")
+    kernel = tuple(int(size) for size in node.attributes.get("kernel_shape", ()))
+    return window(node.attributes, kernel, extent[2 - spatial :])
 
 
 def _max_pool(build: GraphBuilder, node: OnnxNode) -> Value:
@@ -29,14 +43,10 @@ def _max_pool(build: GraphBuilder, node: OnnxNode) -> Value:
         )
     if isinstance(value, Reals) and (value.minimum > -math.inf or value.maximum < math.inf):
         raise Refusal("a Relu or Clip in front of it is not quantized", "quantize it together with its producer")
-    if len(node.outputs) > 1 and any(build.model.uses[name] for name in node.outputs[1:]):
-        raise Refusal("its second output, the indices, is used", "only the maxima are supported")
-    if any(int(step) != 1 for step in node.attributes.get("dilations", ())):
-        raise Refusal("its dilations are not 1", "use MaxPool without dilation")
+    refuse_indices(build, node)
     height, width, channels = build.as_map(value.tensor, value.elements)
     spatial = value.elements.ndim - 2
-    kernel = tuple(int(extent) for extent in node.attributes.get("kernel_shape", ()))
-    frame = window(node.attributes, kernel, (height, width)[2 - spatial :])
+    frame = pool_window(node, (height, width), spatial)
     rows, columns = frame.output_extent(height, width)
     shape = (1, channels, *(rows, columns)[2 - spatial :])
     name = _pool_reference(build, node, isinstance(value, Reals))
@@ -127,12 +137,8 @@ def _qlinear_global_average_pool(build: GraphBuilder, node: OnnxNode) -> Value:
 def _average(
     build: GraphBuilder, node: OnnxNode, value: Integers | Reals, reasons: tuple[str, ...] = ()
 ) -> Accumulated:
-    if any(int(step) != 1 for step in node.attributes.get("dilations", ())):
-        raise Refusal("its dilations are not 1", "use AveragePool without dilation")
     height, width, channels = build.as_map(value.tensor, value.elements)
-    spatial = value.elements.ndim - 2
-    kernel = tuple(int(extent) for extent in node.attributes.get("kernel_shape", ()))
-    frame = window(node.attributes, kernel, (height, width)[2 - spatial :])
+    frame = pool_window(node, (height, width), value.elements.ndim - 2)
     if any(frame.padding) and not node.attributes.get("count_include_pad", 0):
         raise Refusal(
             "with padding and count_include_pad=0 the divisor changes at the border",

@@ -5,6 +5,7 @@ The reference is the qonnx package's executor: every operator by itself in float
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,14 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 from .graph import Graph, HostStep
-from .onnx_builder import GraphBuilder, Handler, Skipped, dense
+from .onnx_builder import GraphBuilder, Handler, dense
 from .onnx_constants import LARGEST_CONSTANT
-from .onnx_endpoints import take_input
+from .onnx_endpoints import single_output, take_input
 from .onnx_host_steps import check_classes
 from .onnx_model import QONNX, OnnxModel, OnnxNode
 from .onnx_movement import MOVEMENT
 from .onnx_values import Chained, Constant, Hosted, Prepared, Reals, Source, Summed, Unknown, Value
+from .onnx_walk import walk
 from .problem import ModelError, Problem, Refusal
 from .qonnx_constants import annotated_members, check_annotations
 from .qonnx_elementwise import QONNX_ELEMENTWISE
@@ -47,11 +49,9 @@ def import_qonnx(model: OnnxModel) -> Graph:
     build = GraphBuilder(model)
     build.result.qonnx = True
     check_annotations(build)
-    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="raise"):
-        _take_input(build)
-        for node in model.nodes:
-            _visit(build, node)
-        _give_output(build)
+    _take_input(build)
+    walk(build, _handled, shape=partial(_shape, build))
+    _give_output(build)
     if build.problems:
         raise ModelError(build.problems)
     split_layers(build.result)
@@ -75,36 +75,14 @@ def _take_input(build: GraphBuilder) -> None:
             build.values[name] = Unknown()
 
 
-def _visit(build: GraphBuilder, node: OnnxNode) -> None:
-    if node.operator == "Constant" and node.domain == "":
-        return
-    value: Value = Unknown()
-    try:
-        if node.domain == "" and _foldable(build, node):
-            value = _folded(build, node)
-        else:
-            handler = QONNX_HANDLERS.get((node.domain, node.operator))
-            if handler is None:
-                raise Refusal("this operator is not supported in QONNX models", "replace it or leave it out")
-            value = handler(build, node)
-    except Refusal as refusal:
-        _report(build, node, refusal)
-    except Skipped:
-        pass
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        _report(build, node, Refusal(f"its attributes or inputs are malformed ({error})", "correct the model"))
-    for output in node.outputs:
-        if output:
-            build.values[output] = Unknown()
-    build.values[node.outputs[0]] = value
-
-
-def _report(build: GraphBuilder, node: OnnxNode, refusal: Refusal) -> None:
-    model = build.model
-    data = next((name for name in node.inputs if name and name not in model.constants), node.input(0))
-    shapes = f"{_shape(build, data)} -> {_shape(build, node.outputs[0])}"
-    operator = node.operator if node.domain in ("", QONNX) else f"{node.domain}.{node.operator}"
-    build.problems.append(Problem(node.name, operator, shapes, refusal.rule, refusal.remedy))
+def _handled(build: GraphBuilder, node: OnnxNode) -> Value:
+    """What the node's handler makes of it, or the constant that it is; refuses operators that have no handler."""
+    if node.domain == "" and _foldable(build, node):
+        return _folded(build, node)
+    handler = QONNX_HANDLERS.get((node.domain, node.operator))
+    if handler is None:
+        raise Refusal("this operator is not supported in QONNX models", "replace it or leave it out")
+    return handler(build, node)
 
 
 def _shape(build: GraphBuilder, name: str) -> str:
@@ -181,21 +159,15 @@ def _on_host(build: GraphBuilder, node: OnnxNode) -> Value:
 def _give_output(build: GraphBuilder) -> None:
     """The network's one output and the host's steps behind it, or a problem."""
     model, result = build.model, build.result
-    if len(model.outputs) != 1:
-        rule = f"it has {len(model.outputs)} outputs ({', '.join(model.outputs)}), exactly one is supported"
-        build.problems.append(Problem("", "", "", rule, "remove all outputs but one"))
+    known = single_output(build)
+    if known is None:
         return
-    name = model.outputs[0]
-    value = build.values.get(name, Unknown())
+    name, value = known
     try:
         if isinstance(value, Reals):
             value = Hosted(value.tensor, value.elements, (HostStep(kind="dequantize", name=name),))
         elif isinstance(value, Chained):
             value = bytes_of_sums(build, value, name)
-        if isinstance(value, Unknown):
-            if not build.problems:
-                build.problems.append(Problem("", "", "", f"output {name!r} is not computed", "correct the model"))
-            return
         if isinstance(value, Summed):
             raise Refusal(f"output {name!r} is a sum of two maps that nothing quantizes", "put a Quant behind the Add")
         if not isinstance(value, Hosted) or value.tensor == result.input or not result.nodes:

@@ -15,9 +15,8 @@ from .onnx_constants import channel_scale, weight_matrix
 from .onnx_layers import convolution, fully_connected
 from .onnx_model import OnnxNode
 from .onnx_numerics import Quantization
-from .onnx_pools import POOLS
+from .onnx_pools import POOLS, pool_window, refuse_indices
 from .onnx_values import Accumulated, Chained, Constant, Hosted, Prepared, Reals, ScaledConstant, Source, Value
-from .onnx_window import window
 from .problem import Refusal
 from .qonnx_chain import extended, unchanged_map
 from .qonnx_constants import constant_reals, layer_weights
@@ -141,19 +140,14 @@ def _max_pool(build: GraphBuilder, node: OnnxNode) -> Value:
             build.values[node.inputs[0]] = value = reals
     if not isinstance(value, Chained):
         return POOLS["", "MaxPool"](build, node)
-    if len(node.outputs) > 1 and any(build.model.uses[name] for name in node.outputs[1:]):
-        raise Refusal("its second output, the indices, is used", "only the maxima are supported")
-    if any(int(step) != 1 for step in node.attributes.get("dilations", ())):
-        raise Refusal("its dilations are not 1", "use MaxPool without dilation")
+    refuse_indices(build, node)
     rows, columns, channels = value.sums.shape
     for _, frame, _ in value.pools:
         rows, columns = frame.output_extent(rows, columns)
     expected = _places(rows, columns, channels, value.elements.ndim)
     if value.elements.ndim not in (3, 4) or not np.array_equal(value.elements, expected):
         raise Refusal("the data must be rearranged in front of it", "pool the map in the layout of its layer")
-    spatial = value.elements.ndim - 2
-    kernel = tuple(int(extent) for extent in node.attributes.get("kernel_shape", ()))
-    frame = window(node.attributes, kernel, (rows, columns)[2 - spatial :])
+    frame = pool_window(node, (rows, columns), value.elements.ndim - 2)
     rows, columns = frame.output_extent(rows, columns)
     elements = _places(rows, columns, channels, value.elements.ndim)
     return replace(value, elements=elements, pools=(*value.pools, (node.name, frame, len(value.steps))))

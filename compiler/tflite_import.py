@@ -5,7 +5,7 @@ The target is the arithmetic of TensorFlow Lite Micro's reference kernels (docs/
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,16 +128,24 @@ def _take_constants(build: GraphBuilder) -> None:
             build.values[tensor.index] = Constant(np.zeros(0))
 
 
+def _single(build: GraphBuilder, numbers: Sequence[int], what: str, remedy: str) -> TfliteTensor | None:
+    """The model's one input or output, or a problem and None."""
+    tensors = build.model.tensors
+    if len(numbers) != 1:
+        names = ", ".join(repr(tensors[number].name) for number in numbers) or "none"
+        rule = f"it has {len(numbers)} {what} ({names}), exactly one is supported"
+        build.problems.append(Problem("", "", "", rule, remedy))
+        return None
+    return tensors[numbers[0]]
+
+
 def _take_input(build: GraphBuilder) -> None:
     model, result = build.model, build.result
     for number in model.inputs:
         build.values[number] = Unknown()
-    if len(model.inputs) != 1:
-        names = ", ".join(repr(model.tensors[number].name) for number in model.inputs) or "none"
-        rule = f"it has {len(model.inputs)} inputs ({names}), exactly one is supported"
-        build.problems.append(Problem("", "", "", rule, "split the model or make the other inputs constants"))
+    tensor = _single(build, model.inputs, "inputs", "split the model or make the other inputs constants")
+    if tensor is None:
         return
-    tensor = model.tensors[model.inputs[0]]
     rule, remedy = _input_fault(tensor)
     if rule:
         build.problems.append(Problem("", "", tensor.shape_text, rule, remedy))
@@ -212,12 +220,9 @@ def _shapes(model: TfliteModel, operator: TfliteOperator) -> str:
 
 def _give_output(build: GraphBuilder) -> None:
     model, result = build.model, build.result
-    if len(model.outputs) != 1:
-        names = ", ".join(repr(model.tensors[number].name) for number in model.outputs) or "none"
-        rule = f"it has {len(model.outputs)} outputs ({names}), exactly one is supported"
-        build.problems.append(Problem("", "", "", rule, "remove all outputs but one"))
+    tensor = _single(build, model.outputs, "outputs", "remove all outputs but one")
+    if tensor is None:
         return
-    tensor = model.tensors[model.outputs[0]]
     value = build.values.get(tensor.index)
     if isinstance(value, Hosted):
         source, result.host_steps = value.map, list(value.steps)
