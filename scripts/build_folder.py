@@ -175,6 +175,15 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     os.replace(temporary, folder / MANIFEST)
 
 
+def _missing(built: EngineConfig, needed: EngineConfig) -> str:
+    """What an engine lacks for a network, in words: number formats first, else the parameters that differ."""
+    for what, name in (("multiplies", "products"), ("writes", "output_formats")):
+        if absent := [item for item in getattr(needed, name) if item not in getattr(built, name)]:
+            return f"it {what} {', '.join(getattr(built, name))}, not {', '.join(absent)}"
+    plain = needed.to_dict()
+    return f"in {', '.join(name for name, value in built.to_dict().items() if value != plain[name])}"
+
+
 def load_build(folder: Path) -> Build:
     """Load a complete build. Raises UserError if there is none, or one of another version of Macaw."""
     path = folder / MANIFEST
@@ -199,6 +208,8 @@ def load_build(folder: Path) -> Build:
         raise UserError(f"{path} is damaged: build again.") from error
     array, depth = (config.p, config.m, config.n), config.depth
     compilation = compile_graph(import_model(folder / model, rounding), board_budget(board), array=array, depth=depth)
+    if compilation.config != config and version == __version__:
+        raise UserError(f"The build in {folder} has another engine than {model} needs ({_missing(config, compilation.config)}): build again.")
     if f"{compilation.config.identity:016x}" != identity:
         raise UserError(
             f"The build in {folder} was made by Macaw {version}, whose engine differs from that of {__version__}: build again."

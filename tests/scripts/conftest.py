@@ -152,3 +152,17 @@ class Models:
 @pytest.fixture
 def models(tmp_path: Path) -> Models:
     return Models(tmp_path)
+
+
+@pytest.fixture
+def build(macaw: Command, tmp_path: Path, looks_complete: Callable[[Path], list[str]]) -> Any:
+    """Runs `macaw build` without place and route and checks that it refuses and leaves nothing."""
+
+    def refuse(model: Path, *options: str, parts: tuple[str, ...], board: str = "ulx3s-85f") -> Any:
+        folder = tmp_path / "build"
+        outcome = macaw("build", model, "--board", board, "--no-route", "-o", folder, *options)
+        outcome.refused(2, *parts)
+        assert not looks_complete(folder)
+        return outcome
+
+    return refuse

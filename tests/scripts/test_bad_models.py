@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
 import pytest
-from onnx import helper
-
-LooksComplete = Callable[[Path], list[str]]
-
-
-@pytest.fixture
-def build(macaw: Any, tmp_path: Path, looks_complete: LooksComplete) -> Any:
-    """Runs `macaw build` without place and route and checks that it refuses and leaves nothing."""
-
-    def refuse(model: Path, *options: str, parts: tuple[str, ...], board: str = "ulx3s-85f") -> Any:
-        folder = tmp_path / "build"
-        outcome = macaw("build", model, "--board", board, "--no-route", "-o", folder, *options)
-        outcome.refused(2, *parts)
-        assert not looks_complete(folder)
-        return outcome
-
-    return refuse
 
 
 def test_absent_file(build: Any, tmp_path: Path) -> None:
@@ -54,35 +34,6 @@ def test_all_problems_at_once(build: Any, models: Any) -> None:
     outcome = build(models.strange(), parts=("'wave' (Sin", "'bell' (Erf", "'product' (Mul", "1x4x8x8"))
     problems = [line for line in outcome.sentence().splitlines() if "node " in line]
     assert len(problems) == 3 and all(": " in line and "; " in line for line in problems)
-
-
-def test_quantizers_of_few_bits(build: Any, tmp_path: Path) -> None:
-    """A QONNX model with two problems: a scale for each channel of an activation, and weights that nothing quantizes."""
-    domain = "qonnx.custom_op.general"
-    constants = {
-        "real": np.linspace(-1, 1, 32, dtype=np.float32).reshape(8, 4),
-        "scales": np.arange(1, 5, dtype=np.float32),
-        "one": np.float32(1),
-        "none": np.float32(0),
-        "bits": np.float32(4),
-    }
-    nodes = [
-        helper.make_node("Quant", ["x", "one", "none", "bits"], ["a"], "first", domain=domain, signed=1, narrow=0),
-        helper.make_node("BipolarQuant", ["real", "one"], ["w"], "signs", domain=domain),
-        helper.make_node("MatMul", ["a", "w"], ["b"], "good"),
-        helper.make_node("Quant", ["b", "scales", "none", "bits"], ["c"], "scaled", domain=domain, signed=1, narrow=0),
-        helper.make_node("MatMul", ["a", "real"], ["y"], "unquantized"),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "few",
-        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 8])],
-        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 4])],
-        [onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
-    )
-    path = tmp_path / "few.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
-    build(path, parts=("'scaled' (Quant", "its activations have 4 scales", "'unquantized' (MatMul", "its weights are not quantized"))
 
 
 def test_dynamic_shape(build: Any, models: Any) -> None:
@@ -159,7 +110,7 @@ def test_absurd_clock(build: Any, digits: Path, clock: str, board: str) -> None:
 
 
 @pytest.mark.parametrize("seed", ["-1", "x", "99999999999999999999"])
-def test_impossible_seed(macaw: Any, digits: Path, tmp_path: Path, seed: str, looks_complete: LooksComplete) -> None:
+def test_impossible_seed(macaw: Any, digits: Path, tmp_path: Path, seed: str, looks_complete: Any) -> None:
     outcome = macaw("build", digits, "--board", "icebreaker", f"--seed={seed}", "-o", tmp_path / "build")
     assert outcome.code == 2 and "--seed" in outcome.errors and "Traceback" not in outcome.errors
     assert not looks_complete(tmp_path / "build")
