@@ -20,7 +20,7 @@ from ..compiler.graph import Convolution, Graph
 from ..compiler.model_import import import_model, model_rounding
 from ..hw.errors import CheckFailed, UserError
 from ..sim.reference import open_reference
-from .benchmark_table import BEGIN, write_section
+from .benchmark_table import SECTION, write_tables
 from .build_folder import Build
 from .console import CONSOLE, Stages, run_command, stages
 from .generate import generate, parse_array
@@ -178,7 +178,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, help="folder that keeps the builds")
     parser.add_argument("-o", "--output", type=Path, default=Path("docs", "figures", "mlperf_tiny.json"))
     parser.add_argument("--peers", type=Path, default=Path("docs", "figures", "mlperf_tiny_peers.json"))
-    parser.add_argument("--readme", type=Path, help=f"page whose section after {BEGIN} is written anew from the data")
+    parser.add_argument("--readme", type=Path, help=f"page whose section {SECTION} is written anew from the data")
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = parser.parse_args(words)
     if not arguments.models and arguments.readme is None:
@@ -197,7 +197,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             _run_all(find_models(arguments.models), plan, arguments.work, arguments.output)
         if arguments.readme:
-            write_section(arguments.readme, arguments.output, arguments.peers)
+            write_tables(arguments.readme, arguments.output, arguments.peers)
 
     return run_command(command)
 

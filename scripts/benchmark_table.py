@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..hw.errors import UserError
+from .marked_section import write_section
 
-__all__ = ["BEGIN", "END", "section", "write_section"]
+__all__ = ["SECTION", "section", "write_tables"]
 
-BEGIN = "<!-- mlperf-tiny -->"
-END = "<!-- /mlperf-tiny -->"
+SECTION = "mlperf-tiny"
+"""Name of the section."""
 
 _TITLES = {
     "ic_resnet8_int8": "ResNet-8, CIFAR-10",
@@ -91,16 +91,10 @@ def section(measured: Mapping[str, Any], peers: Mapping[str, Any]) -> str:
     return f"{own}\n\n{peers['title']}\n\n{theirs}"
 
 
-def write_section(page: Path, measured: Path, peers: Path) -> None:
+def write_tables(page: Path, measured: Path, peers: Path) -> None:
     """Write the section of ``page`` anew. Raises UserError if a file or the marks are missing."""
     try:
-        data, others, text = json.loads(measured.read_text()), json.loads(peers.read_text()), page.read_text()
+        data, others = json.loads(measured.read_text()), json.loads(peers.read_text())
     except (OSError, ValueError) as error:
-        raise UserError(f"The table needs {measured}, {peers} and {page}: {error}.") from error
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise UserError(f"{page} needs the marks {BEGIN} and {END}, each once, where the table is to stand.")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    temporary = page.with_name(f".{page.name}")
-    temporary.write_text(f"{before}{BEGIN}\n{section(data, others)}\n{END}{after}")
-    os.replace(temporary, page)
+        raise UserError(f"The table needs {measured} and {peers}: {error}.") from error
+    write_section(page, SECTION, section(data, others))

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from macaw.compiler.model_import import import_model
 from macaw.hw.errors import UserError
 from macaw.scripts import benchmark
-from macaw.scripts.benchmark_table import BEGIN, END, section, write_section
+from macaw.scripts.benchmark_table import SECTION, section, write_tables
+from macaw.scripts.marked_section import marks
 from macaw.scripts.staged_data import find_models, load_staged
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,10 +55,11 @@ def test_row(staged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     ]  # fmt: skip
 
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    write_section(page, data, FIGURES / "mlperf_tiny_peers.json")
+    begin, end = marks(SECTION)
+    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
+    write_tables(page, data, FIGURES / "mlperf_tiny_peers.json")
     text = page.read_text()
-    assert text.startswith(f"before\n{BEGIN}\n|") and text.endswith(f"|\n{END}\nafter\n") and "old" not in text
+    assert text.startswith(f"before\n{begin}\n|") and text.endswith(f"|\n{end}\nafter\n") and "old" not in text
     assert "| digits | other | 1 x 4 x 2 | 213,248 | 10,640 |" in text and "| 99.4 % | 3,600 of 3,600 | 3 |" in text
     assert "CNV-W1A1 (FINN) | Pynq-Z2 | 100 MHz | 661.5 | 84.5 % |" in text
 
@@ -95,7 +97,7 @@ def test_wrong_words(staged: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     page = tmp_path / "page.md"
     page.write_text("no marks\n")
     data = FIGURES / "mlperf_tiny.json"
-    assert f"needs the marks {BEGIN} and {END}" in refused("--readme", page, "-o", data)
+    assert "needs the marks <!-- mlperf-tiny --> and <!-- /mlperf-tiny -->" in refused("--readme", page, "-o", data)
 
 
 def test_staged_arrays(staged: Path) -> None:
@@ -123,9 +125,10 @@ def test_staged_arrays(staged: Path) -> None:
 def test_readme_has_the_data() -> None:
     """The README's table is the one that the data files give: nobody edits it by hand."""
     text = (ROOT / "README.md").read_text()
+    begin, end = marks(SECTION)
     measured = json.loads((FIGURES / "mlperf_tiny.json").read_text())
     peers = json.loads((FIGURES / "mlperf_tiny_peers.json").read_text())
-    assert text.split(BEGIN)[1].split(END)[0] == f"\n{section(measured, peers)}\n"
+    assert text.split(begin)[1].split(end)[0] == f"\n{section(measured, peers)}\n"
     for row in measured["rows"]:
         assert row["rtl_differences"] == 0 and row["cycles"] == row["predicted_cycles"] and row["rtl_inputs"] >= 10, row["model"]
         assert row["reference_differences"] == 0 or row["deviations"], row["model"]
