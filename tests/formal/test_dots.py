@@ -1,0 +1,83 @@
+# amaranth: UnusedElaboratable=no
+"""Proofs: dot products of few bits equal their definition for all operands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amaranth.hdl import Assert, Assume, Cover, Elaboratable, Module, Signal, Value
+
+from macaw.hw.compute.binary_weight_dot import BinaryWeightDot
+from macaw.hw.compute.int4_dot import Int4Dot
+from macaw.hw.compute.ternary_dot import TernaryDot
+from macaw.hw.compute.ternary_weight_dot import TernaryWeightDot
+from macaw.hw.compute.xnor_popcount import XnorPopcount
+from macaw.hw.control.delay import delay
+from macaw.sim.proof import prove
+
+_Pairs = Callable[[Value, Value], list[Any]]
+
+
+def _values(word: Value, width: int) -> list[Value]:
+    return [word.word_select(k, width).as_signed() for k in range(len(word) // width)]
+
+
+def _equal_bits(a: Value, w: Value) -> list[Any]:
+    return [x == y for x, y in zip(a, w, strict=True)]
+
+
+def _products(width: int) -> _Pairs:
+    return lambda a, w: [x * y for x, y in zip(_values(a, width), _values(w, width), strict=True)]
+
+
+def _ternary_weights(a: Value, w: Value) -> list[Any]:
+    return [x * w.word_select(k, 8)[:2].as_signed() for k, x in enumerate(_values(a, 8))]
+
+
+def _binary_weights(a: Value, w: Value) -> list[Any]:
+    return [x * (2 * w.word_select(k, 8)[0] - 1) for k, x in enumerate(_values(a, 8))]
+
+
+class _Definition(Elaboratable):
+    """``dot.total`` is the sum of ``terms`` of the operands ``dot.latency`` cycles before."""
+
+    def __init__(self, dot: Any, terms: _Pairs, codes: int, pitch: int, both: bool) -> None:
+        self.dot, self.terms, self.codes, self.pitch, self.both = dot, terms, codes, pitch, both
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.dot = dot = self.dot
+        for word in (dot.activations, dot.weights) if self.both else (dot.weights,):
+            for k in range(len(word) // self.pitch if self.codes else 0):
+                m.d.comb += Assume(word[self.pitch * k : self.pitch * k + 2] != 0b10)
+        a, w = (delay(m, word, dot.latency, name)[-1] for word, name in ((dot.activations, "a"), (dot.weights, "w")))
+        age = Signal(range(dot.latency + 2))
+        with m.If(age <= dot.latency):
+            m.d.sync += age.eq(age + 1)
+        m.d.comb += Assert((age < dot.latency) | (dot.total == sum(self.terms(a, w))))
+        m.d.comb += Cover((age > dot.latency) & (dot.total == 3))
+        return m
+
+
+CASES: dict[str, tuple[type[Any], _Pairs, int, int, bool]] = {
+    "xnor_popcount": (XnorPopcount, _equal_bits, 0, 1, False),
+    "ternary": (TernaryDot, _products(2), 3, 2, True),
+    "int4": (Int4Dot, _products(4), 0, 4, False),
+    "ternary_weights": (TernaryWeightDot, _ternary_weights, 3, 8, False),
+    "binary_weights": (BinaryWeightDot, _binary_weights, 0, 8, False),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "m"),
+    [pytest.param(name, m, marks=() if (name, m) in (("xnor_popcount", 1), ("ternary", 1)) else pytest.mark.slow)
+     for name in CASES for m in (1, 2) if (name, m) != ("int4", 2)],
+)  # fmt: skip
+def test_definition(name: str, m: int, tmp_path: Path) -> None:
+    kind, terms, codes, pitch, both = CASES[name]
+    dot = kind(m)
+    spec = _Definition(dot, terms, codes, pitch, both)
+    prove(spec, [dot.activations, dot.weights], tmp_path, depth=dot.latency + 2, cover=dot.latency + 3)
