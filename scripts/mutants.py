@@ -28,13 +28,15 @@ from pathlib import Path
 
 from ..hw.errors import CheckFailed, UserError
 from .console import CONSOLE, run_command, stages
+from .marked_section import write_section
 
-__all__ = ["BEGIN", "END", "Mutant", "Outcome", "load_mutants", "main", "plant", "run_mutants", "section"]
+__all__ = ["SECTION", "Mutant", "Outcome", "load_mutants", "load_results", "main", "plant", "run_mutants", "section"]
 
 MUTANTS = Path("tests", "mutants.toml")
 RESULTS = Path("docs", "figures", "mutants.json")
 PAGE = Path("docs", "verification.md")
-BEGIN, END = "<!-- mutants -->", "<!-- /mutants -->"
+SECTION = "mutants"
+"""Name of the section of the page."""
 
 _COPIED = ("boards", "compiler", "examples", "hw", "scripts", "sim", "tests", "docs")
 _SECONDS = 420
@@ -85,6 +87,11 @@ class Outcome:
     killed_by: str
     reason: str
     seconds: float
+
+    @property
+    def conclusive(self) -> bool:
+        """Whether tests of the bug failed, or all of them passed."""
+        return bool(self.killed_by) or not self.reason
 
 
 def load_mutants(path: Path) -> list[Mutant]:
@@ -265,17 +272,7 @@ def section(mutants: Iterable[Mutant], results: Mapping[str, Outcome]) -> str:
         rows.append(f"| {mutant.block} | {mutant.name} | {mutant.kind} | {verdict} |")
     total = f"{len(rows)} bugs: {killed} found, {explained} without effect, {survived} survived, {missing} not run."
     head = ["| Block | Bug | Kind | Found by |", "|---|---|---|---|"]
-    return "\n".join([BEGIN, total, "", *head, *rows, END])
-
-
-def write_page(root: Path) -> None:
-    """Put the table into the page."""
-    page = root / PAGE
-    text = page.read_text()
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise UserError(f"{page} has no place for the table: the lines {BEGIN} and {END}.")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    _write(page, before + section(load_mutants(root / MUTANTS), load_results(root / RESULTS)) + after)
+    return "\n".join([total, "", *head, *rows])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -298,7 +295,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not chosen:
             raise UserError(f"No bug is chosen; the blocks are {', '.join(sorted({mutant.block for mutant in every}))}.")
         results = {name: row for name, row in load_results(root / RESULTS).items() if name in {m.name for m in every}}
-        known = {m.name for m in chosen if m.name in results and results[m.name].key == _key(m, root)}
+        known = {m.name for m in chosen if (row := results.get(m.name)) and row.key == _key(m, root) and row.conclusive}
         todo = [mutant for mutant in chosen if arguments.again or mutant.name not in known]
         finished = 0
 
@@ -318,7 +315,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             progress("mutants", 0.0, f"{len(todo)} of {len(chosen)} to do")
             if todo:
                 run_mutants(todo, root, jobs=arguments.jobs, done=done)
-        write_page(root)
+        write_section(root / PAGE, SECTION, section(every, load_results(root / RESULTS)))
         survived = [m.name for m in chosen if not m.equivalent and m.name in results and not results[m.name].killed_by]
         if survived:
             raise CheckFailed(f"No test fails for {', '.join(survived)}.")
