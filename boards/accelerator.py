@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ from amaranth.utils import ceil_log2
 from numpy.typing import ArrayLike, NDArray
 
 from ..hw.config import PROGRAM_FORMAT, EngineConfig
-from ..hw.control.register_map import MAGIC, CoreError, Region, Register, StatusBit, region_address
+from ..hw.control.register_map import MAGIC, BootStatus, CoreError, Region, Register, StatusBit, region_address
 from ..hw.errors import CheckFailed, UserError
 from ..hw.memory.map_layout import MapLayout
 
@@ -21,6 +21,16 @@ __all__ = ["Accelerator", "Images", "Transport"]
 
 _GIVEN_UP_AFTER = 100
 """Reads of the status after which a run has ended that was given up: it takes less than 300 cycles, a read at least 5."""
+
+
+_WEIGHT_ERRORS = {
+    CoreError.FOREIGN_WEIGHTS: "The external memory does not hold the weights of this build: load it again; if that does not "
+    "help, the memory is missing or does not work",
+    CoreError.DAMAGED_WEIGHTS: "Weights that were read from the external memory have a wrong checksum: load the build again; if "
+    "that does not help, the memory does not work at this clock",
+    CoreError.SILENT_MEMORY: "The external memory does not answer",
+    CoreError.STARVED: "The program waits for weights that its weight stream does not have: load the build again",
+}
 
 
 class Transport(Protocol):
@@ -35,16 +45,17 @@ class Transport(Protocol):
 
 @dataclass(frozen=True)
 class Images:
-    """What the host loads once: contents of the program, tap and weight regions."""
+    """What the host loads once: contents of the program, tap and weight regions, and of the external memory."""
 
     program: NDArray[np.uint32]
     taps: NDArray[np.uint32]
     weights: NDArray[np.uint32]
+    external: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, np.uint32))
 
     @property
     def words(self) -> int:
         """32-bit words in all."""
-        return len(self.program) + len(self.taps) + len(self.weights)
+        return len(self.program) + len(self.taps) + len(self.weights) + len(self.external)
 
 
 class Accelerator:
@@ -101,16 +112,43 @@ class Accelerator:
                 "program the board with this build's bitstream, or use the build that it was programmed with."
             )
 
+    def check_boot(self) -> None:
+        """Raises UserError unless the engine was loaded from its board's flash; the sentence says why it was not."""
+        try:
+            status = self._get(Register.BOOT)
+        except CheckFailed as error:
+            raise UserError(
+                "The engine there does not load itself from a flash: program the board with this build's bitstream."
+            ) from error
+        if status == BootStatus.LOADED:
+            return
+        reason = {
+            BootStatus.LOADING: "it is still loading",
+            BootStatus.NO_IMAGE: "there is no image at its place in the flash",
+            BootStatus.OTHER_ENGINE: f"the image in the flash is for another engine than {self.config.identity:016x}, or its "
+            "header is damaged",
+            BootStatus.DAMAGED: "the image in the flash is damaged: a checksum is wrong, or a part is missing",
+        }.get(BootStatus(status) if status in list(BootStatus) else None, f"its boot status is {status}")
+        raise UserError(
+            f"The engine was not loaded from the board's flash: {reason}. Write this build's image (`macaw flash DIR`) and "
+            "switch the board off and on."
+        )
+
     def clock_hz(self) -> int:
         """The clock that the board top was built for; 0 if unknown."""
         return self._get(Register.CLOCK)
 
     def load(self, images: Images, progress: Callable[[int, int], None] | None = None) -> None:
-        """Write program, taps and weights; a run that is still under way, another host's, is given up."""
-        if self._get(Register.STATUS) >> StatusBit.BUSY & 1:
+        """Write program, taps, weights and external memory; a run that is still under way, another host's, is given up."""
+        if self.config.streaming or self._get(Register.STATUS) >> StatusBit.BUSY & 1:
             self.give_up()
+        if len(images.external):
+            self._await_memory()
         done = 0
-        parts = ((Region.TAPS, images.taps), (Region.WEIGHTS, images.weights), (Region.PROGRAM, images.program))
+        parts = (
+            (Region.EXTERNAL, images.external), (Region.TAPS, images.taps), (Region.WEIGHTS, images.weights),
+            (Region.PROGRAM, images.program),
+        )  # fmt: skip
         for region, words in parts:
             base = done
 
@@ -121,6 +159,13 @@ class Accelerator:
             if len(words):
                 self.transport.write(region_address(region, 0), words, report)
             done += len(words)
+
+    def _await_memory(self) -> None:
+        """Until the external memory is initialized. Raises CheckFailed if that takes too long."""
+        deadline = time.monotonic() + self._timeout
+        while not self._get(Register.STATUS) >> StatusBit.MEMORY & 1:
+            if time.monotonic() > deadline:
+                raise CheckFailed(f"The external memory was not ready after {self._timeout:g} s.")
 
     def _feature_offset(self, layout: MapLayout) -> int:
         return layout.base << self.config.bank_bits + ceil_log2(self.config.feature_segments)
@@ -155,6 +200,8 @@ class Accelerator:
         error = status >> StatusBit.ERROR & 0xFF
         if error == CoreError.FOREIGN_PROGRAM:
             raise UserError("The engine holds no program made for it: load this build's program first.")
+        if error in _WEIGHT_ERRORS:
+            raise CheckFailed(f"{_WEIGHT_ERRORS[CoreError(error)]} (layer {status >> StatusBit.LAYERS}).")
         if error:
             raise CheckFailed(f"The engine stopped with {CoreError(error).name} in layer {status >> StatusBit.LAYERS}.")
         return status
@@ -186,6 +233,10 @@ class Accelerator:
         self.write_map(source, values)
         self.run()
         return self.read_map(target)
+
+    def external_traffic(self) -> tuple[int, int]:
+        """32-bit words that the last run read from the external memory, and cycles in which it waited for them."""
+        return self._get(Register.EXTERNAL_WORDS), self._get(Register.EXTERNAL_STALLS)
 
     def cycles(self) -> tuple[int, int]:
         """Cycles of the last run, and how many of them the sequencer waited for the drain."""

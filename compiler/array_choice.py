@@ -22,8 +22,9 @@ from .cycle_bound import CycleBound
 from .engine_sizing import MOST_WORDS, EngineNeeds, SizedEngine, excess, least_engine, size_engine
 from .graph import Graph
 from .input_folding import fewest_steps, first_layer, foldings
-from .network_plan import network_plans
+from .network_plan import NetworkPlan, network_plans
 from .orientation import turn
+from .streaming_engine import streaming_engine
 
 __all__ = ["DEPTHS", "Array", "ArraySearch", "Candidate", "every_array"]
 
@@ -197,6 +198,8 @@ class ArraySearch:
         budget = self._budget
         least = least_engine(self._needs, array, self._depths[0], budget)
         weights, maps = bound.weight_words(array[1], array[2], least.parameter_words), bound.feature_words(*array[:2])
+        if budget.external is not None:
+            weights = 0  # a small buffer may do
         sized = replace(
             least, weight_depth=min(max(weights, 2), MOST_WORDS), feature_depth=min(max(maps, 2), MOST_WORDS)
         )
@@ -209,6 +212,7 @@ class ArraySearch:
     def _candidate(self, array: Array, arrangement: Arrangement) -> Candidate | None:
         """The shallowest of the fast depths, on the first of the plans that fits; None if none does."""
         graph, _ = self._arrange(arrangement)
+        missed: list[tuple[SizedEngine, NetworkPlan]] = []
         for plan in network_plans(graph, *array):
             self._plans += 1
             try:
@@ -219,6 +223,7 @@ class ArraySearch:
             self._sized += 1
             over = engine.excess(self._budget)
             if over > 1:
+                missed.append((engine, plan))
                 self._miss(over, array, arrangement)
                 continue
             deeper = [size_engine(self._needs, plan, array, depth, self._budget) for depth in self._depths[1:]]
@@ -226,4 +231,19 @@ class ArraySearch:
             fastest = min(engine.cycles for engine in fitting)
             worthwhile = next(engine for engine in fitting if engine.cycles <= _DEPTH_GAIN * fastest)
             return Candidate(arrangement=arrangement, engine=worthwhile)
+        # The plans behind the first two differ from them in tiles of rows, for which weights come again and again.
+        streamed = [found for engine, plan in missed[:2] if (found := self._streamed(engine, plan, array))]
+        if streamed:
+            return Candidate(arrangement=arrangement, engine=min(streamed, key=lambda engine: engine.cycles))
         return None
+
+    def _streamed(self, engine: SizedEngine, plan: NetworkPlan, array: Array) -> SizedEngine | None:
+        """With weights from the external memory, if there is one: the shallowest of the fast depths."""
+        if self._budget.external is None:
+            return None
+        sized = [engine, *(size_engine(self._needs, plan, array, depth, self._budget) for depth in self._depths[1:])]
+        found = [item for item in (streaming_engine(item, self._budget) for item in sized) if item is not None]
+        if not found:
+            return None
+        fastest = min(item.cycles for item in found)
+        return next(item for item in found if item.cycles <= _DEPTH_GAIN * fastest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..hw.primitives.target import Family
+from ..sim.cost.external_memory import ExternalMemory
 
 __all__ = ["Budget"]
 
@@ -14,7 +15,8 @@ class Budget:
     """Cells that an engine may take, host link already deducted, and the device's engine traits.
 
     ``name`` is for messages. ``luts`` is compared with an estimate; leave room in it. ``choice_luts``: as many as an
-    engine may take that the compiler chooses itself, where placing and routing more takes too long.
+    engine may take that the compiler chooses itself, where placing and routing more takes too long. ``external``: the external
+    memory that weights may be streamed from; None: all weights must fit on the chip.
     """
 
     name: str
@@ -27,3 +29,4 @@ class Budget:
     multiplier_latency: int
     requantizer_digit: int
     weight_memory: str
+    external: ExternalMemory | None = None

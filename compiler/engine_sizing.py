@@ -10,6 +10,7 @@ from ..hw.control.descriptor import STRIDE_WIDTH, descriptor_words
 from ..hw.errors import UserError
 from ..hw.primitives.target import Family
 from ..sim.cost.cycles import LayerCycles, layer_cycles, program_cycles
+from ..sim.cost.external_memory import ExternalMemory
 from ..sim.cost.resources import EngineResources, engine_resources, needed_logic_dots
 from .budget import Budget
 from .concatenation import may_need_copies
@@ -19,8 +20,9 @@ from .network_plan import NetworkPlan
 from .number_formats import EngineFormats, engine_formats
 from .requantize import required_accumulator_width
 from .requantizer_parameters import RequantizerParameters, requantizer_parameters
+from .weight_streaming import WeightPlan, streamed_cycles
 
-__all__ = ["MOST_WORDS", "EngineNeeds", "SizedEngine", "engine_needs", "excess", "least_engine", "size_engine"]
+__all__ = ["MOST_WORDS", "EngineNeeds", "SizedEngine", "engine_needs", "excess", "least_engine", "memory_step", "round_up", "size_engine"]
 
 MOST_WORDS = 65536
 """Words of a buffer that an engine can address."""
@@ -65,24 +67,31 @@ def excess(resources: EngineResources, budget: Budget) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class SizedEngine:
-    """An engine, the plan of a network on it, and what both need of a device."""
+    """An engine, the plan of a network on it, and what both need of a device.
+
+    ``weights``, ``external``: how the weights are streamed, and from which memory; None if all stay on the chip.
+    """
 
     config: EngineConfig
     plan: NetworkPlan
     resources: EngineResources
+    weights: WeightPlan | None = None
+    external: ExternalMemory | None = None
 
     def excess(self, budget: Budget) -> float:
         """The largest of all needs over what there is: at most 1 if the device has room for the engine, and the engine
         for the network."""
         return max(
             excess(self.resources, budget),
-            self.plan.weight_words(self.config.parameter_words) / self.config.weight_depth,
+            0.0 if self.weights else self.plan.weight_words(self.config.parameter_words) / self.config.weight_depth,
             self.plan.feature_words / self.config.feature_depth,
         )
 
     @cached_property
     def layer_cycles(self) -> tuple[LayerCycles, ...]:
         """The cycle model's breakdown for each layer."""
+        if self.weights is not None and self.external is not None:
+            return streamed_cycles(self.config, self.weights, self.external)
         return tuple(
             sum((layer_cycles(self.config, layer.loops(tile, run)) for tile, run in layer.passes), LayerCycles())
             for layer in self.plan.layers
@@ -101,11 +110,13 @@ class SizedEngine:
         return self.config.p * self.config.m * self.config.n * (self.cycles + more)
 
 
-def _round_up(value: int, step: int) -> int:
+def round_up(value: int, step: int) -> int:
+    """The next multiple of ``step``, at least one."""
     return max(-(-value // step), 1) * step
 
 
-def _memory_step(budget: Budget) -> int:
+def memory_step(budget: Budget) -> int:
+    """Words of a block RAM: memories have multiples of it."""
     return 512 if budget.family in (Family.ECP5, Family.GOWIN, Family.NEXUS) else 256
 
 
@@ -162,21 +173,21 @@ def size_engine(
             f"Node {layer.node.name!r} has {plan.most_groups} channel groups with --array {','.join(map(str, array))}; an "
             f"engine counts to {_MOST_GROUPS}: choose a larger m or n."
         )
-    step = _memory_step(budget)
+    step = memory_step(budget)
     config = replace(
         least_engine(needs, array, depth, budget),
-        feature_depth=min(_round_up(plan.feature_words, step), MOST_WORDS),
-        tap_depth=_round_up(plan.tap_count, step),
+        feature_depth=min(round_up(plan.feature_words, step), MOST_WORDS),
+        tap_depth=round_up(plan.tap_count, step),
         part_pitch=plan.part_pitch,
         extent_width=extent_width,
         group_width=max(plan.most_groups - 1, 1).bit_length(),
     )
     weight_words = plan.weight_words(config.parameter_words)
     weight_step = 16384 if budget.weight_memory == "spram" else step
-    config = replace(config, weight_depth=min(_round_up(weight_words, weight_step), MOST_WORDS))
+    config = replace(config, weight_depth=min(round_up(weight_words, weight_step), MOST_WORDS))
     # A descriptor's size depends on the address widths that are now known.
     program_words = 2 + (plan.descriptors + 1) * descriptor_words(config)
-    config = replace(config, program_depth=_round_up(program_words, step))
+    config = replace(config, program_depth=round_up(program_words, step))
     resources = engine_resources(config, budget.family)
     if not config.prefetch:
         # One memory for both, of a power of two words: taken where it needs fewer blocks.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..sim.cost.resources import block_rams, weight_block_rams
 from .budget import Budget
 from .engine_sizing import MOST_WORDS, SizedEngine
+from .streaming_engine import why_not_streamed
 
 __all__ = ["explain_misfit"]
 
@@ -86,6 +87,8 @@ def _logic(engine: SizedEngine, budget: Budget) -> list[str]:
 def explain_misfit(engine: SizedEngine, budget: Budget, ways: Sequence[str]) -> str:
     """One sentence for everything that is short; then ``ways``, the options of the command that fit."""
     sentences = [*_weights(engine, budget), *_maps(engine), *_block_rams(engine, budget), *_logic(engine, budget)]
+    if streamed := why_not_streamed(engine, budget):
+        sentences.append(streamed)
     remedy = (
         f"What fits: {' or '.join(ways)}."
         if ways

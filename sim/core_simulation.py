@@ -31,6 +31,8 @@ class CoreSimulation:
         Verilog with the module ``core`` (an Engine).
     build_dir : Path
         Where the compiled simulation is kept.
+    top : str
+        Another module with the core's port, ``busy`` and no other inputs.
 
     Attributes
     ----------
@@ -40,9 +42,9 @@ class CoreSimulation:
         Time that these took.
     """
 
-    def __init__(self, verilog: Path, build_dir: Path) -> None:
+    def __init__(self, verilog: Path, build_dir: Path, *, top: str = "core") -> None:
         harness = Path(str(resources.files("macaw.sim.harness").joinpath("core.cpp")))
-        self._executable = compile_harness(verilog, top="core", harness=harness, build_dir=build_dir)
+        self._executable = compile_harness(verilog, top=top, harness=harness, build_dir=build_dir)
         self._process: subprocess.Popen[bytes] | None = None
         self.cycles = 0
         self.seconds = 0.0

@@ -44,8 +44,8 @@ class WeightPrefetcher(wiring.Component):
         A CoreError that ended the stream; until the next ``begin``.
     words : Out(32)
         32-bit words read since ``begin``.
-    active : Out(1)
-        The memory is in use; the host must not write.
+    active : Out(1), draining : Out(1)
+        The memory is in use: the host must not write. Words are on their way from it.
     write_address, write_data, write_enable : Out
         Write port of the weight buffer.
     host_address : In(ADDRESS_BITS), host_data : In(32), host_write : In(1), host_taken : Out(1)
@@ -71,6 +71,7 @@ class WeightPrefetcher(wiring.Component):
     error: Signal
     words: Signal
     active: Signal
+    draining: Signal
     write_address: Signal
     write_data: Signal
     write_enable: Signal
@@ -94,6 +95,7 @@ class WeightPrefetcher(wiring.Component):
                 "error": Out(8),
                 "words": Out(32),
                 "active": Out(1),
+                "draining": Out(1),
                 "write_address": Out(config.weight_bits),
                 "write_data": Out(32),
                 "write_enable": Out(config.weight_segments),
@@ -255,5 +257,8 @@ class WeightPrefetcher(wiring.Component):
                         with m.If(head.last):
                             m.next = "REST"
                 otherwise(awaits=True)
-        m.d.comb += self.active.eq(~fsm.ongoing("REST") | (room != QUEUE_WORDS) | asking)
+        m.d.comb += [
+            self.draining.eq((self.abandon & ~fsm.ongoing("REST")) | (room != QUEUE_WORDS) | asking),
+            self.active.eq(~fsm.ongoing("REST") | self.draining),
+        ]
         return m

@@ -20,7 +20,9 @@ class LayerCycles:
 
     ``steps``: cycles in which the array or the pool works. ``parameters``: cycles that load requantization parameters.
     ``stalls``: cycles in which the step generator waits. ``drain``: cycles after the last step until the last pixel has
-    left. ``overhead``: fetch, decode and flush. ``weight_words``: words read from the weight buffer.
+    left. ``overhead``: fetch, decode and flush. ``waiting``: cycles in which the layer waits for weights from an external memory
+    (sim/cost/weight_stream.py). ``weight_words``: words read from the weight buffer. ``external_words``: 32-bit words of weights
+    read from the external memory for this layer.
     """
 
     steps: int = 0
@@ -29,11 +31,13 @@ class LayerCycles:
     drain: int = 0
     overhead: int = 0
     weight_words: int = 0
+    waiting: int = 0
+    external_words: int = 0
 
     @property
     def total(self) -> int:
         """All cycles of the layer."""
-        return self.steps + self.parameters + self.stalls + self.drain + self.overhead
+        return self.steps + self.parameters + self.stalls + self.drain + self.overhead + self.waiting
 
     def __add__(self, other: LayerCycles) -> LayerCycles:
         return LayerCycles(
@@ -43,6 +47,8 @@ class LayerCycles:
             self.drain + other.drain,
             self.overhead + other.overhead,
             self.weight_words + other.weight_words,
+            self.waiting + other.waiting,
+            self.external_words + other.external_words,
         )
 
 

@@ -41,7 +41,7 @@ class SlotUse:
     ``lanes``: output lanes without a channel. ``channels``: bytes of a word without a channel. ``other_groups``: channels
     that another output channel needs, but not this one. ``folding``: zeros that folding has added to a kernel.
     ``additions``, ``copies``, ``pooling``: steps of layers without products of the model. ``parameters``, ``stalls``,
-    ``drain``, ``overhead``: as in :class:`LayerCycles`.
+    ``drain``, ``overhead``, ``waiting``: as in :class:`LayerCycles`.
     """
 
     useful: int = 0
@@ -57,6 +57,7 @@ class SlotUse:
     stalls: int = 0
     drain: int = 0
     overhead: int = 0
+    waiting: int = 0
 
     @property
     def total(self) -> int:
@@ -99,6 +100,7 @@ class SlotUse:
             "stalls": "drain-bound: the array waits for the output stage",
             "drain": "the last pixels drain",
             "overhead": "short layer: fetch, decode and flush",
+            "waiting": "waits for weights from the external memory",
         }
         lost = sorted(((share, name) for name, share in shares.items() if name != "useful"), reverse=True)
         shown = [item for item in lost if item[0] >= 0.04] or lost[:1]
@@ -110,7 +112,7 @@ def slot_use(shape: LayerShape, array: tuple[int, int, int], cycles: LayerCycles
     p, m, n = array
     m *= shape.packing
     slots = p * m * n
-    waiting = {name: slots * getattr(cycles, name) for name in ("parameters", "stalls", "drain", "overhead")}
+    waiting = {name: slots * getattr(cycles, name) for name in ("parameters", "stalls", "drain", "overhead", "waiting")}
     if shape.kind != "product":
         part = {"add": "additions", "copy": "copies", "pool": "pooling"}[shape.kind]
         return SlotUse(**waiting, **{part: slots * cycles.steps})

@@ -1,0 +1,106 @@
+"""An engine whose weights do not fit on the chip: as large a weight buffer as the device has room for, and the rest streamed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..hw.config import EngineConfig
+from ..hw.control.descriptor import descriptor_words
+from ..hw.external.weight_stream import BURST_WORDS
+from ..sim.cost.cycles import program_cycles
+from ..sim.cost.external_memory import ExternalMemory
+from ..sim.cost.resources import engine_resources
+from .budget import Budget
+from .engine_sizing import MOST_WORDS, SizedEngine, excess, memory_step, round_up
+from .weight_streaming import WeightPlan, group_words, streamed_cycles, weight_plans
+
+__all__ = ["streaming_engine", "why_not_streamed"]
+
+_MOST_PROGRAM = 4096
+
+
+def stream_words(config: EngineConfig, plan: WeightPlan) -> int:
+    """32-bit words of the weight stream: tag, blocks with head and checksum, filled up to whole bursts."""
+    words = 1 + sum(load.words + 3 for load in plan.loads(config))
+    return -(-words // BURST_WORDS) * BURST_WORDS
+
+
+def _program_words(config: EngineConfig, plan: WeightPlan) -> int:
+    return config.header_words + (plan.network.descriptors + 1) * descriptor_words(config)
+
+
+def _fastest(config: EngineConfig, engine: SizedEngine, memory: ExternalMemory) -> tuple[EngineConfig, WeightPlan] | None:
+    """The weight plan with the fewest cycles in a buffer of ``config.weight_depth``, and the engine with its program memory."""
+    best = None
+    for plan in weight_plans(engine.plan, config.parameter_words, config.weight_depth):
+        words = _program_words(config, plan)
+        if words > _MOST_PROGRAM or stream_words(config, plan) > memory.words:
+            continue
+        cycles = program_cycles(config, streamed_cycles(config, plan, memory))
+        key = cycles, words
+        if best is None or key < best[0]:
+            best = key, plan
+    return None if best is None else (replace(config, program_depth=max(config.program_depth, best[0][1])), best[1])
+
+
+def streaming_engine(engine: SizedEngine, budget: Budget) -> SizedEngine | None:
+    """``engine``, which does not fit because of its weights, with streamed weights; None if it fits in no way.
+
+    The weight buffer gets the blocks that are left. The fastest of all ways to pin and cut the weights is taken.
+    """
+    memory = budget.external
+    if memory is None or engine.config.weight_memory != "block":
+        return None
+    step = memory_step(budget)
+    words = engine.plan.weight_words(engine.config.parameter_words)
+    if words * engine.config.weight_segments > memory.words:
+        return None
+    config = replace(engine.config, streaming=True, prefetch=engine.config.prefetch, taps_in_program=False)
+    config = replace(config, program_depth=round_up(engine.plan.descriptors * descriptor_words(config), step))
+
+    def fits(depth: int) -> bool:
+        return excess(engine_resources(replace(config, weight_depth=depth), budget.family), budget) <= 1
+
+    most = min(round_up(words, step), MOST_WORDS)
+    low, high = 0, most // step
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle * step) else (low, middle - 1)
+    largest = max(
+        group_words(layer, run, config.parameter_words) for layer in engine.plan.layers for run in layer.runs
+    )
+    # The program grows with the number of pieces: what it takes is missing in the buffer.
+    for steps in range(low, max(low - 4, 0), -1):
+        if 2 * largest > steps * step:
+            break
+        found = _fastest(replace(config, weight_depth=steps * step), engine, memory)
+        if found is None:
+            continue
+        sized, plan = replace(found[0], program_depth=round_up(found[0].program_depth, step)), found[1]
+        resources = engine_resources(sized, budget.family)
+        if excess(resources, budget) <= 1 and engine.plan.feature_words <= sized.feature_depth:
+            return SizedEngine(
+                config=sized, plan=plan.network, resources=resources, weights=plan, external=memory
+            )  # fmt: skip
+    return None
+
+
+def why_not_streamed(engine: SizedEngine, budget: Budget) -> str:
+    """Why even with streamed weights the network does not fit, as part of a sentence; empty where nothing is streamed."""
+    memory, config = budget.external, engine.config
+    if memory is None:
+        return ""
+    plan = engine.plan
+    layer, words = max(
+        ((layer, group_words(layer, run, config.parameter_words)) for layer in plan.layers for run in layer.runs),
+        key=lambda item: item[1],
+    )
+    total = plan.weight_words(config.parameter_words) * config.weight_segments
+    if total > memory.words:
+        return (
+            f"the weights need {total * 4 / 2**20:.1f} MiB, the external memory of {budget.name} has {memory.words * 4 / 2**20:g}"
+        )
+    return (
+        f"the weights are streamed, for which the weight buffer needs room for two output groups: one of node "
+        f"{layer.node.name!r} has {words} words of {config.weight_width} bits"
+    )
