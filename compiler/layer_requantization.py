@@ -26,6 +26,7 @@ from .certified_requantization import CertifiedRequantization
 from .graph import Convolution
 from .line_solver import LARGEST_SHIFT, WIDEST_MULTIPLIER, LineSolver
 from .nearest_line import nearest_line
+from .packed_weights import layer_surplus
 from .problem import ModelError, Problem
 from .requantization import BytePlanes, CountRequantization, Requantization, ThresholdRequantization
 from .staircase import Staircase, staircase
@@ -84,11 +85,20 @@ def reachable_accumulators(
     return positive * low + negative * high, positive * high + negative * low
 
 
-def accumulator_width(layer: Convolution, zero_point: int, input_range: tuple[int, int]) -> int:
-    """Bits, two's complement, that hold every partial sum of the layer, whatever the order of its products.
+def accumulator_width(
+    layer: Convolution, zero_point: int, input_range: tuple[int, int], *, paired: bool = False
+) -> int:
+    """Bits, two's complement, that hold every partial sum of the layer, whatever the order of its products; with
+    ``paired`` also its sums with their surplus (partial ones may wrap).
 
     A partial sum is at least the sum of all negative worst-case products and at most that of all positive ones.
     """
+    if paired:
+        more = layer_surplus(layer.weights, PRODUCTS[layer.product])
+        least, most = reachable_accumulators(layer, zero_point, input_range)
+        ends = int((least + more).min()), int((most + more).max())
+        widest = max(ends[1], -1 - ends[0]).bit_length() + 1
+        return max(widest, accumulator_width(layer, zero_point, input_range))
     low, high = _padded_range(layer, zero_point, input_range)
     weights = layer.weights.astype(np.int64).reshape(len(layer.weights), -1)
     if _counts(layer):
@@ -178,7 +188,7 @@ def requantize_layer(
     multiplier, that equal the reference, or come nearest if none can and ``strict`` is not set.
     Raises ModelError that names the first channels without a solution."""
     rule, constant = _reference(layer, zero_point)
-    width = accumulator_width(layer, zero_point, input_range)
+    width = accumulator_width(layer, zero_point, input_range, paired=layer.product in config.paired_products)
     if width > config.accumulator_width:
         raise ModelError(
             [
@@ -286,7 +296,9 @@ def _bytes_of_sums(
         nudge=config.nudge,
         accumulator_low=low,
         accumulator_high=high,
-        accumulator_width=accumulator_width(layer, zero_point, input_range),
+        accumulator_width=accumulator_width(
+            layer, zero_point, input_range, paired=layer.product in config.paired_products
+        ),
         constant=added,
         reference=reference,
         difference_count=np.zeros(len(gain), np.int64),

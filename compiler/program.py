@@ -14,12 +14,13 @@ from ..hw.config import EngineConfig
 from ..hw.control.descriptor import descriptor_layout, descriptor_words, encode, tap_layout
 from ..hw.formats import FORMATS
 from ..hw.memory.map_layout import MapLayout
-from ..hw.products import PRODUCTS, Product
+from ..hw.products import PRODUCTS
 from .certified_addition import CertifiedAddition
 from .certified_requantization import CertifiedRequantization
 from .graph import Convolution, Tensor
 from .layer_plan import Tap, addition_weights, dense_weights
 from .network_plan import NetworkPlan
+from .packed_weights import packed_weights, surplus
 
 __all__ = ["Program", "ProgramLayer", "assemble"]
 
@@ -96,32 +97,24 @@ def _weight_image(words: Sequence[NDArray[np.uint8]], config: EngineConfig) -> N
 
 
 def _parameter_words(
-    certified: CertifiedRequantization | CertifiedAddition, channels: Sequence[int], config: EngineConfig
-) -> list[NDArray[np.uint8]]:
-    """The rows in front of an output group: multiplier, offset, shift code of each lane, least significant row first."""
+    certified: CertifiedRequantization | CertifiedAddition, channels: Sequence[int], surpluses: NDArray[np.int64],
+    config: EngineConfig,
+) -> list[NDArray[np.uint8]]:  # fmt: skip
+    """The rows in front of an output group: multiplier, offset, shift code of each lane, least significant row first.
+
+    ``surpluses``: by how much the engine's sums of each channel exceed those that are certified.
+    """
     size = config.parameter_words * config.m
     rows = np.zeros((config.n, size), np.uint8)
     for lane, channel in enumerate(channels):
         bits = int(certified.multiplier[channel])
-        bits |= (int(certified.offset[channel]) & ((1 << config.offset_width) - 1)) << config.multiplier_width
+        offset = int(certified.offset[channel]) - bits * int(surpluses[lane])
+        if not -1 <= offset >> config.offset_width - 1 <= 0:
+            raise ValueError(f"channel {channel} of {certified.layer} has an offset of more than {config.offset_width} bits")
+        bits |= (offset & ((1 << config.offset_width) - 1)) << config.multiplier_width
         bits |= int(certified.shift_code[channel]) << config.multiplier_width + config.offset_width
         rows[lane] = np.frombuffer(bits.to_bytes(size, "little"), np.uint8)
     return [rows[:, k * config.m : (k + 1) * config.m] for k in range(config.parameter_words)]
-
-
-def packed_weights(weights: NDArray[np.int8], product: Product, source: MapLayout) -> NDArray[np.uint8]:
-    """Weights (outputs, rows, columns, channels) as bytes, channels filled up to whole words of the map ``source``.
-
-    A channel that does not exist adds nothing to a sum: its weight is 0 or, for binary maps, 1, which never equals the
-    code 0 that its place in the map holds or is masked to; masked bytes are 0.
-    """
-    stored, given = product.activations, product.weights
-    codes = np.array([given.encode(value) if value in given.members else 0 for value in range(-128, 128)], np.uint8)
-    padded = np.full((*weights.shape[:3], source.words * source.word_channels), int(product.counts), np.uint8)
-    padded[..., : source.channels] = codes[weights.astype(np.int16) + 128]
-    shifts = np.arange(0, 8, stored.width, dtype=np.uint8)
-    parts = padded.reshape(*weights.shape[:3], -1, len(shifts)) << shifts
-    return np.bitwise_or.reduce(parts, axis=-1).astype(np.uint8)
 
 
 def pad_byte(tensor: Tensor, *, pooling: bool) -> int:
@@ -175,11 +168,14 @@ def assemble(
                 for group in range(run.groups):
                     start = first_channel + group * config.n
                     channels = range(start, min(start + config.n, end_channel))
-                    weight_words.extend(_parameter_words(rule, channels, config))
                     first_word = run.first_word + group // run.period * run.period_words
                     rows = np.zeros((config.n, plan.kernel_positions, run.words, config.m), np.uint8)
                     part = padded[channels.start : channels.stop].reshape(len(channels), plan.kernel_positions, -1, config.m)
                     rows[: len(channels)] = part[:, :, first_word : first_word + run.words]
+                    surpluses = np.zeros(config.n, np.int64)
+                    if product.name in config.paired_products:
+                        surpluses = surplus(rows, product).sum((1, 2))
+                    weight_words.extend(_parameter_words(rule, channels, surpluses, config))
                     ordered = rows.transpose(1, 2, 0, 3).reshape(-1, config.n, config.m)
                     weight_words.extend(ordered)
         masked = rule is not None and product.masking

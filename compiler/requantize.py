@@ -47,8 +47,9 @@ def deviations(graph: Graph, certified: Mapping[str, Certified]) -> list[Deviati
 
 def input_ranges(graph: Graph) -> dict[str, tuple[int, int]]:
     """The smallest and largest value that each tensor of the graph can hold."""
-    given = FORMATS[graph.tensors[graph.input].format]
-    ranges = {graph.input: (given.low, given.high)}
+    given = graph.tensors[graph.input]
+    low, high = graph.input_range or (FORMATS[given.format].low, FORMATS[given.format].high)
+    ranges = {graph.input: (min(low, given.zero_point), max(high, given.zero_point))}  # folding fills up with zero points
     for node in graph.nodes:
         if isinstance(node, Convolution):
             rule = node.requantization
@@ -70,9 +71,12 @@ def required_accumulator_width(graph: Graph) -> int:
     """The accumulator width that an engine needs for every layer of a graph."""
     ranges = input_ranges(graph)
     widths = [1]
+    products = {node.product for node in graph.nodes if isinstance(node, Convolution)}
+    paired = products & {"binaryxbinary", "int8xbinary"} if "binaryxbinary" in products else set()
     for node in graph.nodes:
         if isinstance(node, Convolution):
-            widths.append(accumulator_width(node, graph.tensors[node.input].zero_point, ranges[node.input]))
+            zero_point = graph.tensors[node.input].zero_point
+            widths.append(accumulator_width(node, zero_point, ranges[node.input], paired=node.product in paired))
         elif isinstance(node, Add):
             widths.append(addition_candidates(node, ranges[node.input], ranges[node.second]).accumulator_width)
     return max(widths)

@@ -16,7 +16,7 @@ from .products import PRODUCTS
 
 __all__ = ["PROGRAM_FORMAT", "EngineConfig"]
 
-PROGRAM_FORMAT = 2
+PROGRAM_FORMAT = 3
 """Version of the program, tap and weight images; part of the identity hash."""
 
 

@@ -23,6 +23,7 @@ from ..hw.compute.adder_tree import AdderTree
 from ..hw.compute.binary_weight_dot import BinaryWeightDot
 from ..hw.compute.bit_plane_dot import BitPlaneDot
 from ..hw.compute.int4_dot import Int4Dot
+from ..hw.compute.paired_dot import PairedDot, PairTerm
 from ..hw.compute.ternary_dot import TernaryDot
 from ..hw.compute.ternary_weight_dot import TernaryWeightDot
 from ..hw.compute.xnor_popcount import XnorPopcount
@@ -56,9 +57,13 @@ class _AdderTreePopcount(wiring.Component):
 _DOTS: list[tuple[str, int, Callable[[], Any]]] = [
     *(("XnorPopcount", 8 * m, partial(XnorPopcount, m)) for m in (8, 16, 32)),
     ("XNOR, tree of adders", 128, partial(_AdderTreePopcount, 16)),
+    *(("PairedDot, binary alone", 8 * m, partial(PairedDot, m, spreading=False)) for m in (8, 16, 32)),
+    *(("PairTerm of it, for all lanes", 8 * m, partial(PairTerm, m, spreading=False)) for m in (8, 16, 32)),
+    *(("PairedDot, int8 x binary as well", 8 * m, partial(PairedDot, m, spreading=True)) for m in (8, 16, 32)),
+    *(("PairTerm of that, for all lanes", 8 * m, partial(PairTerm, m, spreading=True)) for m in (8, 16, 32)),
     *(("TernaryDot", 4 * m, partial(TernaryDot, m)) for m in (8, 16, 32)),
     ("Int4Dot", 16, partial(Int4Dot, 8)),
-    ("BinaryWeightDot", 16, partial(BinaryWeightDot, 16)),
+    *(("BinaryWeightDot", m, partial(BinaryWeightDot, m)) for m in (8, 16)),
     ("TernaryWeightDot", 16, partial(TernaryWeightDot, 16)),
     ("BitPlaneDot 2 x 2 bits", 32, partial(BitPlaneDot, 32, 2, 2, signed_activations=False)),
     ("BitPlaneDot 4 x 1 bits", 32, partial(BitPlaneDot, 32, 4, 1, signed_activations=False)),
@@ -70,12 +75,13 @@ def _measure(title: str, products: int, make: Callable[[], Any], seeds: Sequence
     results = []
     for seed in seeds:
         with tempfile.TemporaryDirectory(dir=".") as folder:
-            results.append(implement_component(make(), Path(folder), seed=seed, clock_hz=_CLOCK_HZ))
+            dot = make()
+            results.append(implement_component(dot, Path(folder), seed=seed, clock_hz=_CLOCK_HZ))
     first = results[0]
     # nextpnr counts every slot of a carry chain, the unused one at its end included.
     luts = max(result.resources.luts for result in results)
     return {
-        "title": title, "products": products, "luts": luts, "latency": make().latency, "seeds": list(seeds),
+        "title": title, "products": products, "luts": luts, "latency": dot.latency, "seeds": list(seeds),
         "fmax_hz": [result.fmax_hz for result in results], "versions": first.versions,
     }  # fmt: skip
 
@@ -124,9 +130,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 row = _measure(title, products, make, range(1, arguments.seeds + 1))
                 known[title, products] = row
                 CONSOLE.print(f"{title}, {products}: {row['luts']} LUT4, {min(row['fmax_hz']) / 1e6:.0f} MHz")
-        figures["dots"] = [known[title, products] for title, products, _ in _DOTS if (title, products) in known]
-        path.write_text(json.dumps(figures, indent=2) + "\n")
-        write_table(arguments.docs / "dot-products.md", figures)
+            # After each: an interrupted run has lost one measurement.
+            figures["dots"] = [known[title, products] for title, products, _ in _DOTS if (title, products) in known]
+            path.write_text(json.dumps(figures, indent=2) + "\n")
+            write_table(arguments.docs / "dot-products.md", figures)
 
     return run_command(command)
 

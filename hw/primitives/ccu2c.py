@@ -1,4 +1,4 @@
-"""The carry chain of the ECP5, and adders in it with the AND of each operand's bit inside the same look-up table."""
+"""The carry chain of the ECP5, and adders in it with a function of the operands' bits inside the same look-up table."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any
 
 from amaranth.hdl import Const, Instance, Module, Signal, Value
 
-__all__ = ["CarrySlot", "add_ands", "carry_chain"]
+__all__ = ["CarrySlot", "add_ands", "add_selected", "carry_chain"]
 
 _ADD = 0x7888
 """(A and B) xor (C and D); with C and D low: A and B, the carry that the cell generates where both operands agree."""
 _SUBTRACT = 0x8777
 """not (A and B) xor (C and D); with C and D low: not (A and B)."""
+_ADD_SELECTED = 0x569A
+"""A xor (D if B else C); with C and D low: A."""
 _CARRY_0 = 0x0000
 _CARRY_1 = 0x000F
 """With C and D high the table gives 0, with C and D low 1: a carry out whatever comes in."""
@@ -72,3 +74,22 @@ def add_ands(m: Module, terms: Sequence[tuple[Value, Value, Value, Value]], *, s
     slots += [CarrySlot(_SUBTRACT if subtract else _ADD, term, total[bit]) for bit, term in enumerate(terms)]
     carry_chain(m, slots, name)
     return total
+
+
+def add_selected(
+    m: Module, select: Value, sums: Sequence[tuple[Value, Value, Value, int]], name: str
+) -> list[Signal]:
+    """For each ``(a, low, high, width)`` of ``sums``: ``a + (high if select else low)``, which must fit ``width`` bits.
+
+    One look-up table a bit, the choice included, and one to start the carry of all: no sum leaves a carry to the next.
+    """
+    totals = []
+    slots = [CarrySlot(_CARRY_0, [Const(0, 1), Const(0, 1), Const(1, 1), Const(1, 1)])]
+    for number, (a, low, high, width) in enumerate(sums):
+        total = Signal(width, name=f"{name}_{number}")
+        for bit in range(width):
+            inputs = [value[bit] if bit < len(value) else Const(0, 1) for value in (a, low, high)]
+            slots.append(CarrySlot(_ADD_SELECTED, [inputs[0], select, inputs[1], inputs[2]], total[bit]))
+        totals.append(total)
+    carry_chain(m, slots, name)
+    return totals

@@ -33,9 +33,9 @@ async def sums(dut: Any, idle: float) -> None:
         for number, name in enumerate(unit.told["products"]):
             unit.drive(product=number)
             await unit.tick(2)  # a layer's product is stable long before its windows
-            await every_sum(unit, PRODUCTS[name])
+            await every_sum(unit, PRODUCTS[name], name in unit.told["paired"])
 
-    async def every_sum(unit: Unit, product: Product) -> None:
+    async def every_sum(unit: Unit, product: Product, paired: bool) -> None:
         p, m, n = unit.told["p"], unit.told["m"], unit.told["n"]
         entries = []
         for _ in range(100):
@@ -49,6 +49,7 @@ async def sums(dut: Any, idle: float) -> None:
                 np.array([from_word(word, m) for word in entry["windows"]], np.int8),
                 np.array([from_word(word, m) for word in entry["weights"]], np.int8),
                 product,
+                paired=paired,
             ).tolist()
             for entry in stimulus
         ]

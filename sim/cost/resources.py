@@ -29,6 +29,9 @@ _PRODUCT_LUTS = {
 }  # fmt: skip
 """Look-up tables of a product that needs no multiplier, its part of the adders included: the slots of its compressor tree
 on an ECP5 and what packing adds (docs/dot-products.md)."""
+_PAIRED_LUTS = {False: (9.5, 12.0, 5.7, 10.0), True: (11.5, 20.0, 6.0, 50.0)}
+"""Of a paired dot product and of the term of a pixel: look-up tables for each byte of a word, and besides. First where all
+activations are binary, then where they may be bytes, too."""
 _LUT_FACTOR = {Family.GENERIC: 1.0, Family.ECP5: 1.15, Family.ICE40: 1.43, Family.ICE40UP: 1.43, Family.GOWIN: 2.2, Family.NEXUS: 1.4}
 
 
@@ -108,11 +111,15 @@ def engine_resources(config: EngineConfig, family: Family) -> EngineResources:
     multipliers = (multiplying - config.logic_dots) * dot + requantizers
     products = config.logic_dots * m * _LOGIC_PRODUCT_LUTS[family]
     for name in config.products:
-        if name != "int8xint8":
+        if name != "int8xint8" and name not in config.paired_products:
             products += round(dots * PRODUCTS[name].activations.values(m) * _PRODUCT_LUTS[name])
 
+    if config.paired_products:
+        byte, rest, term_byte, term_rest = _PAIRED_LUTS[len(config.paired_products) > 1]
+        products += round(dots * (byte * m + rest) + p * (term_byte * m + term_rest))
+
     tree = sum((16 + level) * (m >> level) for level in range(1, m.bit_length() + 1)) * multiplying
-    select = config.sum_width * dots * (len(config.products) - 1)
+    select = config.sum_width * dots * (len(config.products) - max(1, len(config.paired_products)))
     accumulate = config.accumulator_width * dots
     if config.depth > 1:
         accumulate += config.accumulator_width * dots * (1 + 3 * -(-config.depth // 16))

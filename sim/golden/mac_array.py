@@ -6,15 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...hw.products import PRODUCTS, Product
+from .paired_dot import paired_dot
 
 __all__ = ["mac_array"]
 
 
 def mac_array(
-    windows: NDArray[np.int8], weights: NDArray[np.int8], product: Product = PRODUCTS["int8xint8"]
+    windows: NDArray[np.int8], weights: NDArray[np.int8], product: Product = PRODUCTS["int8xint8"], *, paired: bool = False
 ) -> NDArray[np.int64]:
     """``sums[i * n + j] = dot(windows[i], weights[j])`` for windows (p, m) and weights (n, m) of bytes, read as ``product``
-    says; where it counts, the number of equal pairs."""
+    says; where it counts, the number of equal pairs; where it is ``paired``, with the weights' surplus."""
+    if paired:
+        raw = windows.view(np.uint8)[:, None], weights.view(np.uint8)[None]
+        return paired_dot(*np.broadcast_arrays(*raw), spread=not product.counts).reshape(-1)
     windows = product.activations.unpack(windows.view(np.uint8))
     places = 8 // product.activations.width  # of weights in a byte, each in the lowest bits of its place
     spread = weights.view(np.uint8)[..., None] >> np.arange(0, 8, 8 // places).astype(np.uint8)

@@ -13,7 +13,8 @@ from macaw.compiler.compilation import compile_graph
 from macaw.compiler.graph import Concat, Convolution, Graph, MaxPool, Tensor
 from macaw.compiler.number_formats import EngineFormats, choose_formats, engine_formats
 from macaw.compiler.problem import ModelError
-from macaw.compiler.program import packed_weights, pad_byte
+from macaw.compiler.packed_weights import packed_weights
+from macaw.compiler.program import pad_byte
 from macaw.compiler.requantization import BytePlanes, FloatRequantization, ThresholdRequantization
 from macaw.hw.errors import UserError
 from macaw.hw.formats import FORMATS
@@ -162,10 +163,10 @@ def test_the_first_weight_is_in_the_lowest_bits(name: str, values: tuple[int, in
     assert bits >> width == ((1 << 32 - width) - 1 if name == "binary" else 0)  # never equal to the code 0 there
 
 
-def test_narrow_weights_of_bytes_leave_gaps() -> None:
+def test_narrow_weights_of_bytes() -> None:
     source = MapLayout(p=1, m=4, height=1, width=1, channels=3)
     weights = np.array([-1, 1, -1], np.int8).reshape(1, 1, 1, 3)
-    assert packed_weights(weights, PRODUCTS["int8xbinary"], source).tolist() == [[[[0, 1, 0, 0]]]]
+    assert packed_weights(weights, PRODUCTS["int8xbinary"], source).tolist() == [[[[0x80, 0x7F, 0x80, 0x3F]]]]
     assert packed_weights(weights, PRODUCTS["int8xternary"], source).tolist() == [[[[3, 1, 3, 0]]]]
 
 

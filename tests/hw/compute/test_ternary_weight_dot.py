@@ -16,8 +16,8 @@ from macaw.sim.bench.gallery import run_gallery
 @pytest.mark.parametrize("family", [Family.GENERIC, Family.ECP5])
 def test_bench(tmp_path: Path, family: Family) -> None:
     dots = [TernaryWeightDot(m) for m in (1, 2, 3)]
-    units = [(dot, {"m": dot.m, "latency": dot.latency}) for dot in dots]
-    assert run_gallery("ternary_weight_dot", units, tmp_path, family=family) == 2
+    units = [(dot, {"golden": "ternary_weight_dot", "m": dot.m, "latency": dot.latency}) for dot in dots]
+    assert run_gallery("low_bit_dot", units, tmp_path, family=family) == 2
 
 
 def test_rules() -> None:

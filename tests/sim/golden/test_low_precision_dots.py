@@ -11,6 +11,7 @@ from macaw.hw.formats import BINARY, FORMATS, INT4, TERNARY, NumberFormat
 from macaw.sim.golden.binary_weight_dot import binary_weight_dot
 from macaw.sim.golden.bit_plane_dot import bit_plane_dot
 from macaw.sim.golden.int4_dot import int4_dot
+from macaw.sim.golden.paired_dot import pair_term, paired_dot
 from macaw.sim.golden.ternary_dot import ternary_dot
 from macaw.sim.golden.ternary_weight_dot import ternary_weight_dot
 from macaw.sim.golden.xnor_popcount import xnor_popcount
@@ -55,3 +56,18 @@ def test_no_such_code() -> None:
         ternary_dot(np.array([2], np.uint8), np.array([1], np.uint8))
     with pytest.raises(ValueError, match="code 10 is no ternary value"):
         ternary_weight_dot(np.array([2], np.int8), np.array([6], np.uint8))
+
+
+@given(data=st.data(), pairs=st.integers(1, 5), spread=st.booleans())
+def test_paired(data: st.DataObject, pairs: int, spread: bool) -> None:
+    """Two products are one bit, of both activations and weights, and a term of each side alone."""
+    words = [np.array(data.draw(st.lists(st.integers(0, 255), min_size=2 * pairs, max_size=2 * pairs)), np.uint8) for _ in range(2)]
+    counted = 0
+    for place in range(16 * pairs):
+        a, v = (int(word[place // 8]) >> place % 8 & 1 for word in words)
+        counted += (a == v) << (place % 8 if spread else 0)
+    both = paired_dot(*words, spread) - pair_term(words[0], spread)
+    assert both >= 0 and both % 2 == 0
+    assert paired_dot(*words, spread) == counted + pair_term(words[1], spread)
+    if not spread:
+        assert counted == xnor_popcount(*words)
