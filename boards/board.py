@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..hw.external.sdram_timing import SdramTiming
 from ..hw.primitives.target import Family
-from .clock.ecp5_pll import Ecp5PllSetting, solve_ecp5_pll
-from .clock.gowin_pll import GowinPllSetting, solve_gowin_pll
-from .clock.ice40_pll import Ice40PllSetting, solve_ice40_pll
+from .clock.pll import PllSetting, solve_pll
 from .device import Capacity, Device, find_device
+from .flash_place import FlashPlace
 from .serial_rate import serial_rate
+from .spi_pins import SpiPins
+from .vendor_device import VENDOR_PARTS
 
 __all__ = ["Board", "Light"]
 
@@ -55,6 +57,14 @@ class Board:
         Outputs that must stay inactive for the board to work: high where the resource says that low is active.
     pll_on_pad : bool
         iCE40: whether the oscillator is at a pad that feeds a PLL directly.
+    vendor : str
+        The vendor's tool that builds for it, "Vivado" or "Quartus", where open tools do not; else empty.
+    spi : SpiPins or None
+        Where an SPI master can be connected.
+    sdram : SdramTiming or None
+        The memory at the resource ``sdram`` 0, from which weights can be streamed.
+    flash : FlashPlace or None
+        Where an image can lie for an engine that is loaded at power-up.
     """
 
     name: str
@@ -72,11 +82,15 @@ class Board:
     tie_high: tuple[tuple[str, int, str], ...] = ()
     keep_inactive: tuple[tuple[str, int], ...] = ()
     pll_on_pad: bool = False
+    vendor: str = ""
+    spi: SpiPins | None = None
+    flash: FlashPlace | None = None
+    sdram: SdramTiming | None = None
 
     @property
     def device(self) -> Device:
         """The FPGA."""
-        return find_device(self.part)
+        return VENDOR_PARTS[self.part] if self.vendor else find_device(self.part)
 
     @property
     def family(self) -> Family:
@@ -108,17 +122,14 @@ class Board:
         """Of an engine on this FPGA."""
         return self.device.weight_memory
 
-    def pll_setting(self, wanted_hz: int) -> Ecp5PllSetting | Ice40PllSetting | GowinPllSetting | None:
+    def pll_setting(self, wanted_hz: int) -> PllSetting | None:
         """The PLL's setting for the frequency nearest to ``wanted_hz`` at or below it; None if the oscillator has it.
 
         Raises UserError if the frequency is out of the PLL's reach.
         """
         if wanted_hz == self.input_hz:
             return None
-        if self.family is Family.GOWIN:
-            return solve_gowin_pll(self.part, self.input_hz, wanted_hz)
-        solve = solve_ecp5_pll if self.family is Family.ECP5 else solve_ice40_pll
-        return solve(self.input_hz, wanted_hz)
+        return solve_pll(self.family, self.part, self.input_hz, wanted_hz)
 
     def clock_hz(self, wanted_hz: int | None = None) -> int:
         """The clock that the board really makes for ``wanted_hz`` (default: the board's own), rounded to 1 Hz.

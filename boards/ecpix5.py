@@ -8,7 +8,9 @@ from typing import Any
 from amaranth_boards.ecpix5 import ECPIX545Platform, ECPIX585Platform
 
 from .board import Board
+from .flash_place import FlashPlace
 from .serial_rate import FT2232H_BAUDS
+from .spi_pins import SpiPins
 
 __all__ = ["ECPIX5_45F", "ECPIX5_85F"]
 
@@ -28,6 +30,10 @@ def _ecpix5(size: str, part: str, platform: Callable[[], Any]) -> Board:
         leds=(("rgb_led", 0, "g"), ("rgb_led", 1, "b"), ("rgb_led", 2, "r")),
         link="USB port, second channel of the FT2232H",
         program="openFPGALoader -c ft2232",
+        spi=SpiPins(connector=("pmod", 0), cs="1", copi="2", cipo="3", sck="4", where="PMOD 0"),
+        flash=FlashPlace(
+            resource="spi_flash_1x", address=0x20_0000, end=0x100_0000, write="openFPGALoader -c ft2232 -f -o 0x200000"
+        ),
     )
 
 

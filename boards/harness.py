@@ -21,9 +21,16 @@ from ..hw.control.flash_loader import FlashLoader
 from ..hw.control.register_map import BootStatus
 from ..hw.engine import Engine
 from ..hw.errors import UserError
+from ..hw.external.sdram_controller import SdramPins
+from ..hw.external.sdram_engine import SdramEngine
+from ..hw.external.sdram_timing import SdramTiming
+from ..hw.memory.contents import Contents
 from ..hw.primitives.target import Family, family_of
 
-__all__ = ["LINKS", "Harness"]
+__all__ = ["LINKS", "SDRAM_PIN_DELAY", "Harness"]
+
+SDRAM_PIN_DELAY = 2
+"""Cycles that registers at the pins of an SDRAM take (boards/sdram_pins.py)."""
 
 LINKS = ("uart", "spi")
 """Host links."""
@@ -50,6 +57,10 @@ class Harness(wiring.Component):
     link : one of LINKS
     boot_address : int, optional
         Where the image lies in the flash.
+    contents : Contents, optional
+        Of the engine's memories at configuration.
+    sdram : SdramTiming, optional
+        The memory of an engine with ``streaming``.
 
     Members
     -------
@@ -59,6 +70,8 @@ class Harness(wiring.Component):
         Those of :class:`~macaw.hw.bus.spi_slave.SpiSlave`; with the link "spi".
     flash_cs, flash_sck, flash_copi : Out(1), flash_cipo : In(1)
         Those of :class:`~macaw.hw.bus.flash_reader.FlashReader`; with ``boot_address``.
+    sdram : Out(SdramPins())
+        With ``streaming``; registers at the pins must take ``SDRAM_PIN_DELAY`` cycles.
     led : Out(3)
         Bit 0 blinks about once a second while the clock runs; bit 1: a program runs; bit 2: the last run ended with an
         error, a byte was lost on the line since reset, or nothing could be loaded from the flash.
@@ -79,6 +92,7 @@ class Harness(wiring.Component):
     flash_sck: Signal
     flash_copi: Signal
     flash_cipo: Signal
+    sdram: Any
     led: Signal
 
     def __init__(
@@ -90,6 +104,8 @@ class Harness(wiring.Component):
         engine: wiring.Component | None = None,
         link: str = "uart",
         boot_address: int | None = None,
+        contents: Contents | None = None,
+        sdram: SdramTiming | None = None,
     ) -> None:
         if not 1000 <= clock_hz <= 10**9:
             raise UserError(f"The clock of a harness must be from 1 kHz to 1 GHz, not {clock_hz} Hz.")
@@ -101,20 +117,35 @@ class Harness(wiring.Component):
         self.engine = engine
         self.link = link
         self.boot_address = boot_address
+        self.contents = contents
+        self.memory = sdram if config.streaming else None
         members = {"rx": In(1, init=1), "tx": Out(1, init=1)}
         if link == "spi":
             members = {"spi_cs": In(1), "spi_sck": In(1), "spi_copi": In(1), "spi_cipo": Out(1), "spi_drive": Out(1)}
         if boot_address is not None:
             members |= {"flash_cs": Out(1), "flash_sck": Out(1), "flash_copi": Out(1), "flash_cipo": In(1)}
+        if config.streaming:
+            if sdram is None:
+                raise UserError("This engine streams its weights from an SDRAM, and there is none: choose a board with one.")
+            members |= {"sdram": Out(SdramPins())}
         super().__init__(members | {"led": Out(3)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         received, answered, lost_byte, pins = self._link(m)
         m.submodules.bridge = bridge = FrameBridge(timeout_cycles=max(16, round(self.clock_hz * PAUSE_SECONDS)))
-        booting = self.boot_address is not None
-        engine: Any = Engine(self.config, clock_hz=self.clock_hz, boot=booting) if self.engine is None else self.engine
+        engine: Any = self.engine
+        if engine is None and self.memory is not None:
+            engine = SdramEngine(
+                self.config, clock_hz=self.clock_hz, timing=self.memory, pin_delay=SDRAM_PIN_DELAY
+            )
+        elif engine is None:
+            engine = Engine(
+                self.config, clock_hz=self.clock_hz, boot=self.boot_address is not None, contents=self.contents
+            )
         m.submodules.engine = engine
+        if self.config.streaming:
+            wiring.connect(m, engine.sdram, wiring.flipped(self.sdram))
         m.submodules.answers = answers = StreamRegister(8)
         error = engine.error
         if self.boot_address is None:

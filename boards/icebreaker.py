@@ -5,7 +5,9 @@ from __future__ import annotations
 from amaranth_boards.icebreaker import ICEBreakerPlatform
 
 from .board import Board
+from .flash_place import FlashPlace
 from .serial_rate import FT2232H_BAUDS
+from .spi_pins import SpiPins
 
 __all__ = ["ICEBREAKER"]
 
@@ -24,5 +26,9 @@ ICEBREAKER = Board(
     link="USB port, second channel of the FT2232H",
     program="iceprog",
     pll_on_pad=True,
+    spi=SpiPins(connector=("pmod", 0), cs="1", copi="2", cipo="3", sck="4", where="PMOD 1A"),
+    flash=FlashPlace(
+        resource="spi_flash_1x", address=0x10_0000, end=0x100_0000, write="iceprog -o 1M"
+    ),
 )
 """iCEBreaker."""

@@ -6,6 +6,7 @@ from amaranth_boards.icepi_zero import IcepiZero1_3Platform
 
 from .board import Board
 from .serial_rate import BRIDGE_BAUDS
+from .spi_pins import SpiPins
 
 __all__ = ["ICEPI_ZERO"]
 
@@ -23,5 +24,6 @@ ICEPI_ZERO = Board(
     leds=(("led", 0), ("led", 1), ("led", 2)),
     link="USB port of the FT231X",
     program="openFPGALoader -b icepi-zero",
+    spi=SpiPins(connector=("gpio", 0), cs="8", sck="11", copi="10", cipo="9", where="header, GPIO"),
 )
 """Icepi Zero."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from amaranth_boards.icesugar import ICESugarPlatform
 
 from .board import Board
+from .flash_place import FlashPlace
 from .serial_rate import SLOW_BRIDGE_BAUDS
+from .spi_pins import SpiPins
 
 __all__ = ["ICESUGAR"]
 
@@ -24,5 +26,9 @@ ICESUGAR = Board(
     link="USB port (iCELink)",
     program="icesprog",
     pll_on_pad=True,
+    spi=SpiPins(connector=("pmod", 1), cs="1", copi="2", cipo="3", sck="4", where="PMOD2"),
+    flash=FlashPlace(
+        resource="spi_flash_1x", address=0x10_0000, end=0x80_0000, write="icesprog -o 0x100000"
+    ),
 )
 """iCESugar."""

@@ -6,6 +6,7 @@ from amaranth_boards.icesugar_pro import ICESugarProPlatform
 
 from .board import Board
 from .serial_rate import SLOW_BRIDGE_BAUDS
+from .spi_pins import SpiPins
 
 __all__ = ["ICESUGAR_PRO"]
 
@@ -23,5 +24,6 @@ ICESUGAR_PRO = Board(
     leds=(("rgb_led", 0, "g"), ("rgb_led", 0, "b"), ("rgb_led", 0, "r")),
     link="USB port (iCELink)",
     program="icesprog",
+    spi=SpiPins(connector=("sodimm", 0), cs="42", sck="44", copi="46", cipo="48", where="SODIMM, contacts"),
 )
 """iCESugar-Pro."""

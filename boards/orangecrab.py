@@ -11,6 +11,7 @@ from amaranth_boards.resources import UARTResource
 
 from .board import Board
 from .serial_rate import BRIDGE_BAUDS
+from .spi_pins import SpiPins
 
 __all__ = ["ORANGECRAB_25F", "ORANGECRAB_85F"]
 
@@ -40,6 +41,7 @@ def _orangecrab(size: str, platform: Callable[[], Any]) -> Board:
         leds=(("rgb_led", 0, "g"), ("rgb_led", 0, "b"), ("rgb_led", 0, "r")),
         link="no bridge on the board: 3.3 V serial adapter, its TXD at pin 0, its RXD at pin 1, ground at GND",
         program="dfu-util -a 0 -D",
+        spi=SpiPins(connector=("io", 0), cs="9", sck="sck", copi="copi", cipo="cipo", where="pins"),
     )
 
 

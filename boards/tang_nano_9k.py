@@ -6,6 +6,7 @@ from amaranth_boards.tang_nano_9k import TangNano9kPlatform
 
 from .board import Board
 from .serial_rate import BRIDGE_BAUDS
+from .spi_pins import SpiPins
 
 __all__ = ["TANG_NANO_9K"]
 
@@ -22,5 +23,6 @@ TANG_NANO_9K = Board(
     leds=(("led", 0), ("led", 1), ("led", 2)),
     link="USB port, second channel of the BL702",
     program="openFPGALoader -b tangnano9k",
+    spi=SpiPins(connector=None, cs="25", sck="26", copi="27", cipo="28", where="pins"),
 )
 """Tang Nano 9K."""

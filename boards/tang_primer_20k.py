@@ -6,6 +6,7 @@ from amaranth_boards.tang_primer_20k import TangPrimer20kDockPlatform
 
 from .board import Board
 from .serial_rate import BRIDGE_BAUDS
+from .spi_pins import SpiPins
 
 __all__ = ["TANG_PRIMER_20K"]
 
@@ -22,5 +23,6 @@ TANG_PRIMER_20K = Board(
     leds=(("led", 0), ("led", 1), ("led", 2)),
     link="USB port of the dock, second channel of the BL702",
     program="openFPGALoader -b tangprimer20k",
+    spi=SpiPins(connector=("pmod", 0), cs="1", copi="2", cipo="3", sck="4", where="PMOD 0 of the dock"),
 )
 """Tang Primer 20K."""

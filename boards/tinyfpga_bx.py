@@ -7,7 +7,9 @@ from amaranth_boards.resources import UARTResource
 from amaranth_boards.tinyfpga_bx import TinyFPGABXPlatform
 
 from .board import Board
+from .flash_place import FlashPlace
 from .serial_rate import BRIDGE_BAUDS
+from .spi_pins import SpiPins
 
 __all__ = ["TINYFPGA_BX"]
 
@@ -33,5 +35,10 @@ TINYFPGA_BX = Board(
     leds=(("led", 0), None, None),
     link="no bridge on the board: 3.3 V serial adapter, its TXD at pin 1, its RXD at pin 2, ground at G",
     program="tinyprog -p",
+    spi=SpiPins(connector=("gpio", 0), cs="10", sck="13", copi="11", cipo="12", where="pins"),
+    # Behind the user's bitstream, where the boot loader puts the user's data.
+    flash=FlashPlace(
+        resource="spi_flash_1x", address=0x5_0000, end=0xF_C000, write="tinyprog -u"
+    ),
 )
 """TinyFPGA BX."""

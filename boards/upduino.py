@@ -8,6 +8,7 @@ from amaranth_boards.upduino_v3 import UpduinoV3Platform
 
 from .board import Board
 from .serial_rate import FT2232H_BAUDS
+from .spi_pins import SpiPins
 
 __all__ = ["UPDUINO_V3"]
 
@@ -38,5 +39,6 @@ UPDUINO_V3 = Board(
     program="iceprog",
     # The flash must not answer while its pins carry the serial line.
     keep_inactive=(("flash_select", 0),),
+    spi=SpiPins(connector=None, cs="23", sck="27", copi="25", cipo="26", where="pins"),
 )
 """UPduino v3."""

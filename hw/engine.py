@@ -23,6 +23,7 @@ from .control.step_generator import StepGenerator
 from .external.memory_port import MemoryPort
 from .external.weight_prefetcher import WeightPrefetcher
 from .memory.accumulation_buffer import AccumulationBuffer
+from .memory.contents import Contents, memory_words, shared_words
 from .memory.feature_buffer import FeatureBuffer
 from .memory.weight_buffer import WeightBuffer
 from .memory.window_selector import WindowSelector
@@ -47,6 +48,8 @@ class Engine(wiring.Component):
         Value of ``Register.CLOCK``; 0 if unknown.
     boot : bool
         Whether there is a register BOOT, and the member of that name.
+    contents : Contents, optional
+        Of program, tap and weight memory at configuration; not with weights in SPRAM.
 
     Members
     -------
@@ -70,10 +73,13 @@ class Engine(wiring.Component):
     boot: Signal
     memory: Any
 
-    def __init__(self, config: EngineConfig, *, clock_hz: int = 0, boot: bool = False) -> None:
+    def __init__(
+        self, config: EngineConfig, *, clock_hz: int = 0, boot: bool = False, contents: Contents | None = None
+    ) -> None:
         self.config = config
         self.clock_hz = clock_hz
         self.booting = boot
+        self.contents = contents
         self.timing = PipelineTiming(config)
         members = {"port": In(CorePort()), "busy": Out(1), "error": Out(1)}
         members |= {"memory": Out(MemoryPort())} if config.streaming else {}
@@ -101,9 +107,7 @@ class Engine(wiring.Component):
         m.d.sync += pooling.eq(layer.operation == Operation.MAX_POOL)
         m.d.comb += [
             busy.eq(sequencer.busy | halting),
-            self.busy.eq(busy),
             self.error.eq(sequencer.error != CoreError.NONE),
-            host.busy.eq(busy),
             steps.layer.eq(layer),
             steps.go.eq(sequencer.go),
             drain.layer.eq(layer),
@@ -113,6 +117,9 @@ class Engine(wiring.Component):
             sequencer.layer_idle.eq(steps.idle & drain.idle),
         ]
         prefetcher = self._prefetcher(m, host, sequencer, halting)
+        # What is still on its way behind a run that has ended early must not meet what the host writes.
+        occupied = busy if prefetcher is None else busy | (prefetcher.draining & ~sequencer.paused)
+        m.d.comb += [self.busy.eq(occupied), host.busy.eq(occupied)]
         self._registers(m, host, sequencer, steps, halting, busy, prefetcher)
 
         tap = self._program_and_taps(m, host, sequencer, steps)
@@ -164,7 +171,7 @@ class Engine(wiring.Component):
         ]
 
         # Weights arrive with the windows.
-        m.submodules.weights = weights = WeightBuffer(config)
+        m.submodules.weights = weights = WeightBuffer(config, init=self._initial("weights", config.weight_segments))
         m.d.comb += [
             weights.address.eq(delay(m, steps.step.weight, timing.weight_address, "weight")[-1]),
             weights.fetch.eq(delay(m, steps.step.fetch, timing.weight_address, "fetch", reset_less=False)[-1]),
@@ -307,14 +314,20 @@ class Engine(wiring.Component):
         ]
         return m
 
+    def _initial(self, name: str, segments: int) -> list[int]:
+        """Words of a memory at configuration."""
+        return [] if self.contents is None else memory_words(getattr(self.contents, name), segments)
+
     def _program_and_taps(self, m: Module, host: HostAccess, sequencer: Sequencer, steps: StepGenerator) -> Any:
         """The memories of both, or the one; gives the tap that the step generator asked for ``timing.tap`` cycles ago."""
         config = self.config
         width = 32 * host.tap_segments
         layout = tap_layout(config)
+        initial = self._initial("program", 1), self._initial("taps", host.tap_segments)
         if config.taps_in_program:
             # The sequencer reads between layers, the step generator in them.
-            m.submodules.program = shared = BlockRam(width, config.shared_depth, 32)
+            both = shared_words(*initial, config.shared_depth)
+            m.submodules.program = shared = BlockRam(width, config.shared_depth, 32, init=both)
             bits = len(shared.read_address)
             top = ~Const(0, bits)
             m.d.comb += [
@@ -326,8 +339,8 @@ class Engine(wiring.Component):
                 shared.write_enable.eq(host.tap_write | host.program_write),
             ]
             return data.View(layout, shared.read_data[: layout.size])
-        m.submodules.program = program = BlockRam(32, config.program_depth, 32)
-        m.submodules.taps = taps = BlockRam(width, config.tap_depth, 32)
+        m.submodules.program = program = BlockRam(32, config.program_depth, 32, init=initial[0])
+        m.submodules.taps = taps = BlockRam(width, config.tap_depth, 32, init=initial[1])
         m.d.comb += [
             program.read_address.eq(sequencer.program_address),
             program.read_enable.eq(1),
@@ -364,7 +377,7 @@ class Engine(wiring.Component):
         connect(m, prefetcher.memory, flipped(self.memory))
         m.d.comb += [
             prefetcher.begin.eq(sequencer.stream_begin),
-            prefetcher.abandon.eq(halting),
+            prefetcher.abandon.eq(halting | (sequencer.error != CoreError.NONE)),
             prefetcher.tag.eq(sequencer.stream_tag),
             prefetcher.bursts.eq(sequencer.stream_bursts),
             prefetcher.passes.eq(sequencer.layers),
@@ -397,7 +410,7 @@ class Engine(wiring.Component):
         status = Signal(32)
         m.d.comb += [
             sequencer.limit.eq(limit),
-            status[StatusBit.BUSY].eq(busy),
+            status[StatusBit.BUSY].eq(busy if prefetcher is None else self.busy),
             status[StatusBit.DONE].eq(sequencer.done),
             status[StatusBit.PAUSED].eq(sequencer.paused),
             status[StatusBit.ERROR : StatusBit.ERROR + 8].eq(sequencer.error),

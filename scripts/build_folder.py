@@ -15,17 +15,24 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..boards.accelerator import Images
+from ..boards.attachment import Attachment
 from ..boards.board import Board
 from ..boards.catalog import BOARDS, find_destination
 from ..boards.device import Device
+from ..boards.harness import SDRAM_PIN_DELAY
 from ..compiler.budget import Budget
 from ..compiler.compilation import Compilation, compile_graph
 from ..compiler.fixed_point import ROUNDINGS
 from ..compiler.model_import import import_model, is_tflite
 from ..hw.config import EngineConfig
+from ..hw.emitted_module import EmittedModule
 from ..hw.errors import UserError
+from ..hw.external.sdram_engine import SdramEngine
 from ..hw.primitives.target import Family
+from ..sim.core_simulation import CoreSimulation
+from ..sim.cost.external_memory import Sdram
 from ..sim.cost.resources import host_link_block_rams
+from ..sim.memory_system import memory_system
 
 __all__ = [
     "PRODUCTS",
@@ -45,15 +52,22 @@ MANIFEST = "build.json"
 MODEL_COPIES = ("model.onnx", "model.tflite")
 """What the copy of the model is called, by its format."""
 
-_IMAGES = ("program", "taps", "weights")
+FLASH_IMAGE = "flash.bin"
+"""What the board's flash holds where the weights come from there."""
+
+_IMAGES = ("program", "taps", "weights", "external")
 PRODUCTS = (
     MANIFEST, "manifest.json", "report.json", "report.html", "verify.json", "macaw.bit", "macaw.bin", "macaw.fs",
-    "core.v", "board.v",
+    "core.v", "board.v", FLASH_IMAGE,
     *(f"images/{name}.hex" for name in _IMAGES),
     *(f"driver/{name}" for name in ("macaw.h", "macaw.c", "images.c", "example.c")),
+    *(f"project/{name}" for name in ("README.txt", "macaw.v", "macaw.tcl", "macaw.xdc", "macaw.qsf", "macaw.qpf", "macaw.sdc")),
     *(f"implementation/macaw.{suffix}" for suffix in ("bit", "bin", "fs", "implementation.json")),
 )  # fmt: skip
 """What a build makes that could be taken for its result: nothing else in the folder is ever removed."""
+
+_SIZED_AS = {Family.XILINX: Family.ECP5, Family.INTEL: Family.ECP5}
+"""Families without figures of their own (boards/vendor_device.py)."""
 
 _LINK_LUTS = {Family.ECP5: 800, Family.ICE40: 930, Family.ICE40UP: 930, Family.GOWIN: 930, Family.NEXUS: 930}
 _USABLE_LUTS = {Family.ECP5: 0.75, Family.ICE40: 0.95, Family.ICE40UP: 0.97, Family.GOWIN: 0.90, Family.NEXUS: 0.75}
@@ -62,28 +76,37 @@ _CHOICE_LUTS = {Family.ECP5: 0.30, Family.ICE40: 0.95, Family.ICE40UP: 0.97, Fam
 twice the time. Both were limited by the ways to the weight memory's blocks."""
 
 
+_LOADER_LUTS = 120
+"""Flash reader and loader: 90 LUTs and 45 registers by Yosys for an iCE40, and what they are multiplexed with."""
+
 _SUGGESTED = ("ulx3s-85f", "ulx3s-25f", "icebreaker")
 """Boards to name where a network does not fit: one search each."""
 
 
-def board_budget(board: Board | Device) -> Budget:
-    """What an engine may take of a board's device, or of a device."""
+def board_budget(board: Board | Device, weights: str = "host", clock_hz: int | None = None) -> Budget:
+    """What an engine may take of a board's device, or of a device, with its weights from one of WEIGHTS, at ``clock_hz``
+    (default: the board's)."""
+    external = None
+    if weights == "external" and isinstance(board, Board) and board.sdram is not None:
+        external = Sdram(cycles=board.sdram.cycles(clock_hz or board.clock_hz()), pin_delay=SDRAM_PIN_DELAY)
     capacity = board.capacity
+    family = _SIZED_AS.get(board.family, board.family)
     luts, choice = (
-        round(capacity.luts * usable[board.family]) - _LINK_LUTS[board.family]
+        round(capacity.luts * usable[family]) - _LINK_LUTS[family] - (_LOADER_LUTS if weights == "flash" else 0)
         for usable in (_USABLE_LUTS, _CHOICE_LUTS)
     )
     return Budget(
         name=board.name,
-        family=board.family,
+        family=family,
         luts=luts,
         choice_luts=choice,
-        block_rams=capacity.block_rams - host_link_block_rams(board.family),
+        block_rams=capacity.block_rams - host_link_block_rams(family),
         multipliers=capacity.multipliers,
         single_port_rams=capacity.single_port_rams,
         multiplier_latency=board.multiplier_latency,
         requantizer_digit=board.requantizer_digit,
         weight_memory=board.weight_memory,
+        external=external,
     )
 
 
@@ -116,6 +139,28 @@ class Build:
         return self.folder / "board.v"
 
     @property
+    def attachment(self) -> Attachment:
+        """Its link, and where its weights come from."""
+        return Attachment(**self.manifest["attachment"])
+
+    def simulate_core(self) -> CoreSimulation:
+        """The core's RTL, compiled, with an SDRAM at its pins where it streams its weights."""
+        if not self.compilation.config.streaming:
+            return CoreSimulation(self.core, self.simulation_folder)
+        assert isinstance(self.board, Board) and self.board.sdram is not None
+        clock_hz = self.manifest["clock_hz"]
+        self.simulation_folder.mkdir(exist_ok=True)
+        path = self.simulation_folder / "system.v"
+        engine = SdramEngine(
+            self.compilation.config, clock_hz=clock_hz, timing=self.board.sdram, pin_delay=SDRAM_PIN_DELAY
+        )
+        core = EmittedModule(engine, "core")
+        path.write_text(
+            memory_system(core, self.core.read_text(), self.board.sdram, clock_hz, SDRAM_PIN_DELAY, name="system")
+        )
+        return CoreSimulation(path, self.simulation_folder, top="system")
+
+    @property
     def simulation_folder(self) -> Path:
         """Where compiled simulations are kept."""
         return self.folder / "simulation"
@@ -144,6 +189,8 @@ def write_images(folder: Path, images: Images) -> None:
     (folder / "images").mkdir(exist_ok=True)
     for name in _IMAGES:
         words = getattr(images, name)
+        if name == "external" and not len(words):
+            continue
         (folder / "images" / f"{name}.hex").write_text("".join(f"{word:08x}\n" for word in words))
 
 
@@ -200,6 +247,7 @@ def load_build(folder: Path) -> Build:
         config = EngineConfig.from_dict(manifest["engine"])
         identity, version = manifest["identity"], manifest["macaw"]
         model, rounding = manifest["model_copy"], manifest["rounding"]
+        attachment = Attachment(**manifest["attachment"])
         if model not in MODEL_COPIES or rounding not in (None, *ROUNDINGS):
             raise TypeError("no such model or rounding")
         if not all(isinstance(manifest[name], int) for name in ("divisor", "baud", "clock_hz", "wanted_hz")):
@@ -207,15 +255,16 @@ def load_build(folder: Path) -> Build:
     except (KeyError, TypeError, AttributeError, UserError) as error:
         raise UserError(f"{path} is damaged: build again.") from error
     array, depth = (config.p, config.m, config.n), config.depth
-    compilation = compile_graph(import_model(folder / model, rounding), board_budget(board), array=array, depth=depth)
+    compilation = compile_graph(import_model(folder / model, rounding), board_budget(board, attachment.weights, manifest["clock_hz"]), array=array, depth=depth)
     if compilation.config != config and version == __version__:
         raise UserError(f"The build in {folder} has another engine than {model} needs ({_missing(config, compilation.config)}): build again.")
     if f"{compilation.config.identity:016x}" != identity:
         raise UserError(
             f"The build in {folder} was made by Macaw {version}, whose engine differs from that of {__version__}: build again."
         )
-    images = Images(*(_read_image(folder / "images" / f"{name}.hex") for name in _IMAGES))
-    for name in _IMAGES:
+    names = _IMAGES if config.streaming else _IMAGES[:-1]
+    images = Images(*(_read_image(folder / "images" / f"{name}.hex") for name in names))
+    for name in names:
         if not np.array_equal(getattr(images, name), getattr(compilation.program, name)):
             raise UserError(f"The image {folder / 'images' / f'{name}.hex'} is not that of {model}: build again.")
     return Build(folder=folder, manifest=manifest, board=board, compilation=compilation, images=images)

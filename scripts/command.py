@@ -13,6 +13,8 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from .. import __version__
+from ..boards.attachment import Attachment
+from ..boards.board import Board
 from ..boards.catalog import BOARDS, find_board
 from ..boards.device import find_device
 from ..boards.figures import load_figures
@@ -22,10 +24,12 @@ from .console import CONSOLE, run_command, stages
 from .demo import DEFAULT_BOARD, demo
 from .export import export_folder
 from .faults import DEFAULT_RATES, fault_command
+from .flash import write_flash_image
 from .generate import generate, parse_array
 from .run import run_folder
 from .simulate import verify_folder
 from .synthesize import outcome, synthesize_build
+from .vendor_project import write_project
 
 __all__ = ["main"]
 
@@ -93,6 +97,11 @@ def _build(
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**31 - 1, help="Seed of the placement; up to three are tried without.")
     ] = None,
+    link: Annotated[str, typer.Option(help="Host link: uart or spi.")] = "uart",
+    baud: Annotated[int | None, typer.Option(help="Rate of the serial line; the board's default without.")] = None,
+    weights: Annotated[
+        str, typer.Option(help="Where the weights come from: host, bitstream (in block RAM), flash (at power-up), or external (host; streamed from SDRAM as far as they do not fit).")
+    ] = "host",
     route: Annotated[bool, typer.Option("--route/--no-route", help="Stop after Verilog with --no-route.")] = True,
 ) -> None:
     """Model to Verilog, images, bitstream and report."""
@@ -102,9 +111,13 @@ def _build(
         destination = _destination(board, device)
         with stages() as progress:
             build = generate(
-                model, destination, output, array=chosen, depth=depth, clock_mhz=clock, rounding=rounding, progress=progress
-            )
-            implementation = synthesize_build(build, seed=seed, progress=progress) if route else None
+                model, destination, output, array=chosen, depth=depth, clock_mhz=clock, rounding=rounding,
+                attachment=Attachment(link=link, baud=baud, weights=weights), progress=progress,
+            )  # fmt: skip
+            vendor = isinstance(build.board, Board) and build.board.vendor
+            if route and vendor:
+                write_project(build, progress=progress)
+            implementation = synthesize_build(build, seed=seed, progress=progress) if route and not vendor else None
         config, manifest = build.compilation.config, build.manifest
         CONSOLE.print(
             f"{build.board.title}: engine {config}, {manifest['cycles']:,} cycles, {100 * manifest['utilization']:.1f} % of the "
@@ -123,6 +136,8 @@ def _build(
                 CONSOLE.print(
                     f"out of context: the core alone, without pins and bitstream; {implementation.clock_hz / 1e6:g} MHz were aimed at"
                 )
+        if route and vendor:
+            CONSOLE.print(f"{vendor} project: {output / 'project'}, not built here; its README.txt says how")
         CONSOLE.print(f"report: {output / 'report.html'}")
 
     _exit(command)
@@ -228,6 +243,15 @@ def _demo(
     _exit(lambda: demo(output, board, route=route))
 
 
+@app.command("flash")
+def _flash(
+    folder: Annotated[Path, typer.Argument(help="Folder of a build with --weights flash.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="File for the image.")],
+) -> None:
+    """The image for a board's flash, and the command that writes it there."""
+    _exit(lambda: write_flash_image(folder, output))
+
+
 @app.command("boards")
 def _boards() -> None:
     """The boards that Macaw builds for: what their devices hold, and what was measured on them."""
@@ -253,7 +277,7 @@ def _show_boards() -> None:
             f"{capacity.multipliers}",
             f"{clock_hz / 1e6:g} MHz",
             f"{board.baud(clock_hz) / 1e6:g} Mbaud",
-            "not yet" if row is None else f"{row.median_fmax_hz / 1e6:.1f} MHz",
+            f"{row.median_fmax_hz / 1e6:.1f} MHz" if row else f"not built here ({board.vendor})" if board.vendor else "not yet",
         )
     # As wide as it is, also in a pipe or a narrow window: a part number cut short is of no use.
     natural = Measurement.get(CONSOLE, CONSOLE.options.update(max_width=1000), table).maximum
@@ -265,6 +289,7 @@ def _show_boards() -> None:
             f"{row.clock_hz / 1e6:g} MHz; {row.luts:,} LUTs, {row.registers:,} registers, {memory}, {row.multipliers} multipliers "
             f"({row.command})"
         )
+    CONSOLE.print("Boards of Vivado and Quartus get a project that has not been built here.")
     CONSOLE.print("Boards without figures have not been measured yet. Parts without a board: macaw build --device PART.")
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..boards.accelerator import Images
+from ..boards.attachment import WEIGHTS, Attachment
+from ..boards.board import Board
 from ..boards.catalog import find_destination
-from ..boards.harness import Harness
+from ..boards.flash_image import flash_image
+from ..boards.harness import LINKS, SDRAM_PIN_DELAY, Harness
 from ..compiler.compilation import Compilation, compile_graph
 from ..compiler.fixed_point import ROUNDINGS
 from ..compiler.model_import import import_model, model_rounding
@@ -20,8 +24,19 @@ from ..hw.emit import verilog, write_verilog
 from ..hw.emitted_module import EmittedModule
 from ..hw.engine import Engine
 from ..hw.errors import UserError
+from ..hw.external.sdram_engine import SdramEngine
 from ..sim.cost.utilization import slot_use
-from .build_folder import Build, all_budgets, board_budget, copy_model, open_folder, write_images, write_manifest
+from ..sim.memory_system import memory_system
+from .build_folder import (
+    FLASH_IMAGE,
+    Build,
+    all_budgets,
+    board_budget,
+    copy_model,
+    open_folder,
+    write_images,
+    write_manifest,
+)
 from .c_driver import write_driver
 from .console import Stages, run_command, stages
 from .provenance import write_provenance
@@ -64,6 +79,8 @@ def layer_table(compilation: Compilation) -> list[dict[str, Any]]:
                 "stalls": cycles.stalls,
                 "drain": cycles.drain,
                 "overhead": cycles.overhead,
+                "waiting": cycles.waiting,
+                "external_bytes": 4 * cycles.external_words,
                 "weight_words": cycles.weight_words,
                 "utilization": use.useful / use.total,
                 "slots": use.shares(),
@@ -71,6 +88,19 @@ def layer_table(compilation: Compilation) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def external_summary(compilation: Compilation) -> dict[str, Any] | None:
+    """How much is read from the external memory in an inference, and what waits for it; None without."""
+    if compilation.weights is None:
+        return None
+    return {
+        "bytes": 4 * len(compilation.program.external),
+        "blocks": len(compilation.weights.blocks),
+        "pinned_words": compilation.weights.pinned_words,
+        "streamed_words": sum(block.words for block in compilation.weights.blocks),
+        "waiting": sum(cycles.waiting for cycles in compilation.layer_cycles),
+    }
 
 
 def candidate_table(compilation: Compilation, products: int, clock_hz: int) -> list[dict[str, Any]]:
@@ -100,45 +130,76 @@ def generate(
     depth: int | None = None,
     clock_mhz: float | None = None,
     rounding: str | None = None,
+    attachment: Attachment | None = None,
     progress: Stages,
 ) -> Build:
     """Import and compile ``model``, write Verilog, images, manifest and report into ``folder``.
 
     ``board_name`` is that of a board, or the number of a part for a core without pins.
-    ``rounding`` is that of a TensorFlow Lite model (compiler/fixed_point.py).
+    ``rounding`` is that of a TensorFlow Lite model (compiler/fixed_point.py). ``attachment``: host link and source of the
+    weights; a serial line and the host without it.
     """
     started = time.monotonic()
     board = find_destination(board_name)
+    attachment = attachment or Attachment()
+    attachment.check(board)
     if clock_mhz is not None and not 0 < clock_mhz < 1e6:
         raise UserError(f"--clock is a frequency in MHz, as in 100, not {clock_mhz:g}.")
     wanted_hz = None if clock_mhz is None else round(clock_mhz * 1e6)
     clock_hz = board.clock_hz(wanted_hz)
-    divisor, baud = board.divisor(clock_hz), board.baud(clock_hz)
+    divisor, baud = attachment.rate(board, clock_hz)
     progress("import", 0.0, str(model))
     rounding = model_rounding(model, rounding)
     graph = import_model(model, rounding)
     progress("import", 1.0, f"{len(graph.nodes)} layers")
     compilation = compile_graph(
         graph,
-        board_budget(board),
+        board_budget(board, attachment.weights, clock_hz),
         array=array,
         depth=depth,
         others=all_budgets(),
         progress=lambda done, total: progress("compile", 0.9 * done / total, "choosing the array"),
     )
     config = compilation.config
+    attachment.check_engine(board, config)
+    place = attachment.flash_place(board)
     progress("compile", 1.0, f"{config}, {compilation.cycles:,} cycles")
 
     open_folder(folder)
     progress("verilog", 0.1, "core.v")
-    engine = Engine(config, clock_hz=clock_hz)
+    program = compilation.program
+    images = Images(program.program, program.taps, program.weights, program.external)
+    contents = images if attachment.weights == "bitstream" else None
+    sdram = board.sdram if config.streaming and isinstance(board, Board) else None
+    engine: Engine | SdramEngine = (
+        Engine(config, clock_hz=clock_hz, boot=place is not None, contents=contents)
+        if sdram is None
+        else SdramEngine(config, clock_hz=clock_hz, timing=sdram, pin_delay=SDRAM_PIN_DELAY)
+    )
     core = write_verilog(engine, folder / "core.v", name="core")
     progress("verilog", 0.9, "board.v")
-    harness = Harness(config, divisor=divisor, clock_hz=clock_hz, engine=EmittedModule(engine, "core"))
-    (folder / "board.v").write_text(verilog(harness) + core.read_text())
-    program = compilation.program
-    images = Images(program.program, program.taps, program.weights)
+    harness = Harness(
+        config,
+        divisor=divisor,
+        clock_hz=clock_hz,
+        engine=EmittedModule(engine, "core"),
+        link=attachment.link,
+        boot_address=place.address if place else None,
+        sdram=sdram,
+    )
+    if sdram is None:
+        board_text = verilog(harness) + core.read_text()
+    else:
+        inner = verilog(harness, name="harness") + core.read_text()
+        board_text = memory_system(
+            EmittedModule(harness, "harness"), inner, sdram, clock_hz, SDRAM_PIN_DELAY, name="top"
+        )
+    (folder / "board.v").write_text(board_text)
     write_images(folder, images)
+    if place:
+        image = flash_image(config.identity, images).data
+        place.check(len(image), board.title)
+        (folder / FLASH_IMAGE).write_bytes(image)
     model_copy = copy_model(model, folder)
     write_driver(
         folder, compilation, graph, images, model=Path(model).name, board=board.title, clock_hz=clock_hz, baud=baud
@@ -156,6 +217,7 @@ def generate(
         "wanted_hz": board.default_clock_hz if wanted_hz is None else wanted_hz,
         "divisor": divisor,
         "baud": baud,
+        "attachment": asdict(attachment),
         "engine": config.to_dict(),
         "arrangement": str(compilation.arrangement),
         "identity": f"{config.identity:016x}",
@@ -181,6 +243,7 @@ def generate(
             "program_words": [len(program.program), config.program_depth],
             "image_bytes": 4 * images.words,
         },
+        "external": external_summary(compilation),
         "estimate": {
             "luts": compilation.resources.luts,
             "block_rams": compilation.resources.block_rams,
@@ -210,6 +273,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--depth", type=int, help="chosen by the compiler if left out")
     parser.add_argument("--clock", type=float, help="MHz")
     parser.add_argument("--rounding", choices=ROUNDINGS, help="of a TensorFlow Lite model")
+    parser.add_argument("--link", choices=LINKS, default="uart")
+    parser.add_argument("--baud", type=int, help="of the serial line; the board's default without it")
+    parser.add_argument("--weights", choices=WEIGHTS, default="host", help="where they come from")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args(argv)
 
@@ -223,6 +289,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 depth=arguments.depth,
                 clock_mhz=arguments.clock,
                 rounding=arguments.rounding,
+                attachment=Attachment(link=arguments.link, baud=arguments.baud, weights=arguments.weights),
                 progress=progress,
             )
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boards.accelerator import Accelerator
-from ..boards.link.client import Link
 from ..hw.errors import CheckFailed, UserError
 from ..sim.golden_network import GoldenNetwork, model_output, quantize_input
-from ..sim.simulated_board import SimulatedBoard
+from .board_link import load_network, open_board
 from .build_folder import Build, load_build
 from .console import CONSOLE, Stages, run_command, stages
 from .inputs import Inputs, load_inputs, random_inputs
+from .serial_ports import find_port
 
 __all__ = ["Run", "main", "run_build", "run_folder", "show_run"]
 
@@ -41,44 +40,27 @@ class Run:
     simulated: bool
 
 
-@contextmanager
-def _port(build: Build, port: str | None, progress: Stages) -> Iterator[tuple[str, bool]]:
-    if port is not None:
-        yield port, False
-        return
-    progress("compile board", 0.0, "Verilator")
-    board = SimulatedBoard(build.harness, build.manifest["divisor"], build.simulation_folder)
-    with board:
-        progress("compile board", 1.0, "board.v")
-        yield board.port, True
-
-
 def run_build(build: Build, port: str | None, inputs: Inputs, *, progress: Stages) -> Run:
     """Load the network over ``port`` (the simulated board if None), run all inputs, compare with the golden model."""
     graph = build.compilation.graph
     integers = quantize_input(graph, inputs.values)
     golden = GoldenNetwork(graph, build.compilation.certified).run(integers)[graph.output]
     found = np.zeros_like(golden)
-    with _port(build, port, progress) as (name, simulated):
-        timeout = 60.0 if simulated else 1.0
-        with Link(name, build.manifest["baud"], timeout=timeout) as link:
-            engine = Accelerator(
-                link, build.compilation.config, build.compilation.program.maps, timeout=600.0 if simulated else 10.0
-            )
-            engine.check_identity()
-            started = time.monotonic()
-            engine.load(
-                build.images, lambda done, total: progress("load network", done / total, f"{4 * done:,} of {4 * total:,} bytes")
-            )
-            load_seconds = time.monotonic() - started
-            started = time.monotonic()
-            for index, values in enumerate(integers):
-                found[index] = engine.infer(graph.input, graph.output, values)
-                progress("run", (index + 1) / len(integers), f"{index + 1} of {len(integers)} inputs")
-            run_seconds = time.monotonic() - started
-            cycles, _ = engine.cycles()
-            clock_hz = engine.clock_hz()
-            repetitions = link.repetitions
+    with open_board(build, port, progress) as (link, simulated):
+        engine = Accelerator(
+            link, build.compilation.config, build.compilation.program.maps, timeout=600.0 if simulated else 10.0
+        )
+        started = time.monotonic()
+        load_network(build, engine, progress)
+        load_seconds = time.monotonic() - started
+        started = time.monotonic()
+        for index, values in enumerate(integers):
+            found[index] = engine.infer(graph.input, graph.output, values)
+            progress("run", (index + 1) / len(integers), f"{index + 1} of {len(integers)} inputs")
+        run_seconds = time.monotonic() - started
+        cycles, _ = engine.cycles()
+        clock_hz = engine.clock_hz()
+        repetitions = link.repetitions
     outputs = model_output(graph, found)
     return Run(
         outputs=outputs,
@@ -104,11 +86,18 @@ def show_run(run: Run) -> None:
         CONSOLE.print(f"frames sent again: {run.repetitions}")
 
 
+def _find_port(build: Build) -> str:
+    if build.attachment.link == "spi":
+        raise UserError("Name the SPI port with --port, as /dev/spidev0.0: nothing tells which board is connected there.")
+    return find_port(build.board.title)
+
+
 def run_folder(
     folder: Path, port: str | None, simulate: bool, inputs: Path | None, save: Path | None, limit: int | None = None
 ) -> None:
-    """`macaw run`. Raises CheckFailed if an output is not the golden model's."""
-    if (port is None) == (not simulate):
+    """`macaw run`, at the only board that is connected where no port is named. Raises CheckFailed if an output is not the
+    golden model's."""
+    if port is not None and simulate:
         raise UserError("Say where to run: --port with the board's serial port, or --simulate for the simulated board.")
     if save is not None and (save.is_dir() or not save.parent.is_dir()):
         raise UserError(f"The outputs cannot be written to {save}: name a file in a folder that exists.")
@@ -117,8 +106,9 @@ def run_folder(
     chosen = random_inputs(graph, 4, seed=1) if inputs is None else load_inputs(inputs, graph)
     if limit is not None:
         chosen = chosen.first(limit)
+    where = None if simulate else port or _find_port(build)
     with stages() as progress:
-        run = run_build(build, port, chosen, progress=progress)
+        run = run_build(build, where, chosen, progress=progress)
     show_run(run)
     if save is not None:
         try:

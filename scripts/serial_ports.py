@@ -18,7 +18,10 @@ def _device(port: Any) -> tuple[str, str]:
 
 
 def _list(ports: Sequence[Any]) -> str:
-    return ", ".join(f"{port.device} ({port.description})" for port in ports)
+    return ", ".join(
+        f"{port.device} ({port.description}, {f'serial number {port.serial_number}' if port.serial_number else 'no serial number'})"
+        for port in ports
+    )
 
 
 def find_port(title: str) -> str:

@@ -40,7 +40,9 @@ def synthesize_build(build: Build, *, seed: int | None = None, progress: Stages)
         )  # fmt: skip
         _record(build, implementation.to_dict())
         return implementation
-    top = BoardTop(build.board, build.compilation.config, build.manifest["wanted_hz"])
+    top = BoardTop(
+        build.board, build.compilation.config, build.manifest["wanted_hz"], attachment=build.attachment, images=build.images
+    )
     implementation = implement(
         top, build.board, folder, seeds=SEEDS if seed is None else (seed,), clock_hz=top.clock_hz, progress=progress
     )

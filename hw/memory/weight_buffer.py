@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal
@@ -10,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import EngineConfig
 from ..control.delay import copies
+from ..errors import UserError
 from ..primitives.block_ram import BlockRam
 from ..primitives.single_port_ram import SinglePortRam
 
@@ -26,6 +28,8 @@ class WeightBuffer(wiring.Component):
     ----------
     config : EngineConfig
         ``m``, ``n``, ``weight_depth``, ``weight_memory``.
+    init : sequence of int
+        Words at configuration, from address 0 on; only with block RAM.
 
     Members
     -------
@@ -50,8 +54,11 @@ class WeightBuffer(wiring.Component):
     write_data: Signal
     write_enable: Signal
 
-    def __init__(self, config: EngineConfig) -> None:
+    def __init__(self, config: EngineConfig, *, init: Sequence[int] = ()) -> None:
+        if init and config.weight_memory == "spram":
+            raise UserError("Single-port RAM has no contents at configuration: load the weights.")
         self.config = config
+        self.init = init
         self.latency = self.latency_of(config)
         super().__init__(
             {
@@ -94,7 +101,8 @@ class WeightBuffer(wiring.Component):
             read = Signal(width)
             first = 0
             for number, size in enumerate(self.banks_of(config)):
-                ram = BlockRam(32 * size, config.weight_depth, 32)
+                words = [word >> 32 * first & (1 << 32 * size) - 1 for word in self.init]
+                ram = BlockRam(32 * size, config.weight_depth, 32, init=words)
                 m.submodules[f"ram_{number}"] = ram
                 enable = self.write_enable[first : first + size]
                 m.d.comb += [

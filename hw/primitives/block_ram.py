@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from amaranth.hdl import Array, Cat, Const, Instance, Module, Mux, Signal, Value
@@ -35,6 +35,8 @@ class BlockRam(wiring.Component):
         Words.
     granularity : int
         Bits that share a write enable; divides the width. The whole width by default.
+    init : sequence of int
+        Words at configuration, from address 0 on; the others are 0.
 
     Members
     -------
@@ -51,12 +53,12 @@ class BlockRam(wiring.Component):
     from cycle t + 1 on; reading an address in the cycle in which it is written gives an undefined word. So does an
     address of ``depth`` or more.
 
-    **Reset.** Contents start at 0 and are not reset; ``read_data`` is undefined until the first read.
+    **Reset.** Contents start at ``init`` and are not reset; ``read_data`` is undefined until the first read.
 
     Raises
     ------
     UserError
-        Width, depth or granularity out of range.
+        Width, depth or granularity out of range, or more words than ``depth``.
     """
 
     latency = 2
@@ -69,7 +71,9 @@ class BlockRam(wiring.Component):
     read_enable: Any
     read_data: Any
 
-    def __init__(self, width: int, depth: int, granularity: int | None = None) -> None:
+    def __init__(
+        self, width: int, depth: int, granularity: int | None = None, *, init: Sequence[int] = ()
+    ) -> None:
         if not 1 <= width <= 4096:
             raise UserError(f"A block RAM's width must be from 1 to 4096 bits, not {width}.")
         if not 2 <= depth <= 65536:
@@ -77,9 +81,12 @@ class BlockRam(wiring.Component):
         granularity = width if granularity is None else granularity
         if granularity < 1 or width % granularity:
             raise UserError(f"A block RAM's granularity must divide its width of {width} bits; {granularity} does not.")
+        if len(init) > depth:
+            raise UserError(f"{len(init)} words do not fit into a block RAM of {depth}.")
         self.width = width
         self.depth = depth
         self.granularity = granularity
+        self.init = list(init)
         address = ceil_log2(depth)
         super().__init__(
             {
@@ -100,11 +107,13 @@ class BlockRam(wiring.Component):
             return self._tiled(SB_RAM40_MODES, sb_ram40, registered=False)
         if family in (Family.GOWIN, Family.NEXUS):
             return self._inferred()
+        if family is Family.INTEL and self.width > self.granularity:
+            return self._columns()
         return self._portable()
 
     def _portable(self) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=[], attrs={"ram_style": "block"})
+        m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=self.init, attrs={"ram_style": "block"})
         write = memory.write_port(granularity=self.granularity)
         read = memory.read_port()
         output = Signal(self.width, reset_less=True)
@@ -119,12 +128,29 @@ class BlockRam(wiring.Component):
         m.d.sync += output.eq(read.data)
         return m
 
+    def _columns(self) -> Module:
+        """A memory for each write enable: Quartus infers none with several from such Verilog."""
+        m = Module()
+        mask = (1 << self.granularity) - 1
+        for index in range(self.width // self.granularity):
+            words = [word >> index * self.granularity & mask for word in self.init]
+            m.submodules[f"column_{index}"] = column = BlockRam(self.granularity, self.depth, init=words)
+            m.d.comb += [
+                column.write_address.eq(self.write_address),
+                column.write_data.eq(self.write_data.word_select(index, self.granularity)),
+                column.write_enable.eq(self.write_enable[index]),
+                column.read_address.eq(self.read_address),
+                column.read_enable.eq(self.read_enable),
+                self.read_data.word_select(index, self.granularity).eq(column.read_data),
+            ]
+        return m
+
     def _inferred(self) -> Module:
         """The same for Yosys to infer: it takes the attribute, which spares the logic that defines what is read where it
         is being written, for a register behind an asynchronous port, not for a synchronous port."""
         m = Module()
         attributes = {"ram_style": "block", "no_rw_check": 1}
-        m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=[], attrs=attributes)
+        m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=self.init, attrs=attributes)
         write = memory.write_port(granularity=self.granularity)
         read = memory.read_port(domain="comb")
         fetched = Signal(self.width, reset_less=True)
@@ -153,7 +179,7 @@ class BlockRam(wiring.Component):
         ]
         words = []
         for row in range(tiles.rows):
-            word: list[Any] = []
+            output_word: list[Any] = []
             write_row = self.write_address[inner:] == row if tiles.rows > 1 else Const(1)
             for column in range(tiles.columns):
                 chosen = slots[column * tiles.slots : (column + 1) * tiles.slots]
@@ -164,16 +190,24 @@ class BlockRam(wiring.Component):
                     start = granule * self.granularity + offset
                     data += [self.write_data[start : start + bits], Const(0, tiles.slot_width - bits)]
                     enable.append(self.write_enable[granule])
+                contents = [
+                    sum(
+                        (word >> granule * self.granularity + offset & (1 << min(tiles.slot_width, self.granularity - offset)) - 1)
+                        << number * tiles.slot_width
+                        for number, (granule, offset) in enumerate(chosen)
+                    )
+                    for word in self.init[row * tiles.tile_depth : (row + 1) * tiles.tile_depth]
+                ]
                 output = Signal(tiles.mode, name=f"output_{row}_{column}")
                 m.submodules[f"tile_{row}_{column}"] = tile(
                     tiles.mode, write_address=self.write_address[:inner], write_data=Cat(data),
                     write_enable=Cat(enable), write_row=write_row, read_address=self.read_address[:inner],
-                    read_enable=self.read_enable, read_data=output,
+                    read_enable=self.read_enable, read_data=output, contents=contents,
                 )  # fmt: skip
                 for number, (_, offset) in enumerate(chosen):
                     bits = min(tiles.slot_width, self.granularity - offset)
-                    word.append(output[number * tiles.slot_width : number * tiles.slot_width + bits])
-            words.append(Cat(word))
+                    output_word.append(output[number * tiles.slot_width : number * tiles.slot_width + bits])
+            words.append(Cat(output_word))
         value: Value = words[0]
         if tiles.rows > 1:
             row_bits = len(self.read_address) - inner

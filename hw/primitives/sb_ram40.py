@@ -6,6 +6,7 @@ written at once: 144 registers and 89 LUTs for 256 words of 64 bits.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Signal, Value
@@ -20,12 +21,12 @@ _PINS = {16: range(16), 8: range(0, 16, 2), 4: range(1, 16, 4), 2: range(3, 16, 
 
 def sb_ram40(
     mode: int, *, write_address: Value, write_data: Value, write_enable: Value, write_row: Value,
-    read_address: Value, read_enable: Value, read_data: Signal,
+    read_address: Value, read_enable: Value, read_data: Signal, contents: Sequence[int] = (),
 ) -> Instance:  # fmt: skip
     """One SB_RAM40_4K: one write and one read port in domain ``sync``; one cycle from address to data.
 
     ``write_enable`` has a bit for each slot: each bit of the word in the 16 bit mode (by the cell's mask), else one.
-    Contents start at 0.
+    Contents start at ``contents``, the other words at 0.
     """
     pins = list(_PINS[mode])
     data: list[Any] = [Const(0, 1)] * 16
@@ -35,7 +36,8 @@ def sb_ram40(
     if mode == 16:
         mask = [~write_enable[bit] if bit < len(write_enable) else Const(1, 1) for bit in range(16)]
     output = Signal(16)
-    ports: dict[str, Any] = {f"p_INIT_{number:X}": Const(0, 256) for number in range(16)}
+    initial = _initial(mode, contents)
+    ports: dict[str, Any] = {f"p_INIT_{number:X}": Const(value, 256) for number, value in enumerate(initial)}
     instance = Instance(
         "SB_RAM40_4K",
         p_READ_MODE={16: 0, 8: 1, 4: 2, 2: 3}[mode], p_WRITE_MODE={16: 0, 8: 1, 4: 2, 2: 3}[mode],
@@ -48,3 +50,15 @@ def sb_ram40(
         ), **ports,
     )  # fmt: skip
     return instance
+
+
+def _initial(mode: int, contents: Sequence[int]) -> list[int]:
+    """The parameters INIT: 16 rows of 16 bits each. The lower 8 bits of an address choose the row, the others one of the
+    bits that share a data pin."""
+    rows = [0] * 256
+    apart = 16 // mode
+    for number, word in enumerate(contents):
+        row, place = number % 256, number // 256
+        for bit in range(mode):
+            rows[row] |= (word >> bit & 1) << apart * bit + place
+    return [sum(row << 16 * at for at, row in enumerate(rows[first : first + 16])) for first in range(0, 256, 16)]

@@ -30,6 +30,88 @@ module DP16KD (
     parameter CLKAMUX = "CLKA";
     parameter CLKBMUX = "CLKB";
     parameter GSR = "ENABLED";
+    parameter [319:0] INITVAL_00 = 320'd0;
+    parameter [319:0] INITVAL_01 = 320'd0;
+    parameter [319:0] INITVAL_02 = 320'd0;
+    parameter [319:0] INITVAL_03 = 320'd0;
+    parameter [319:0] INITVAL_04 = 320'd0;
+    parameter [319:0] INITVAL_05 = 320'd0;
+    parameter [319:0] INITVAL_06 = 320'd0;
+    parameter [319:0] INITVAL_07 = 320'd0;
+    parameter [319:0] INITVAL_08 = 320'd0;
+    parameter [319:0] INITVAL_09 = 320'd0;
+    parameter [319:0] INITVAL_0A = 320'd0;
+    parameter [319:0] INITVAL_0B = 320'd0;
+    parameter [319:0] INITVAL_0C = 320'd0;
+    parameter [319:0] INITVAL_0D = 320'd0;
+    parameter [319:0] INITVAL_0E = 320'd0;
+    parameter [319:0] INITVAL_0F = 320'd0;
+    parameter [319:0] INITVAL_10 = 320'd0;
+    parameter [319:0] INITVAL_11 = 320'd0;
+    parameter [319:0] INITVAL_12 = 320'd0;
+    parameter [319:0] INITVAL_13 = 320'd0;
+    parameter [319:0] INITVAL_14 = 320'd0;
+    parameter [319:0] INITVAL_15 = 320'd0;
+    parameter [319:0] INITVAL_16 = 320'd0;
+    parameter [319:0] INITVAL_17 = 320'd0;
+    parameter [319:0] INITVAL_18 = 320'd0;
+    parameter [319:0] INITVAL_19 = 320'd0;
+    parameter [319:0] INITVAL_1A = 320'd0;
+    parameter [319:0] INITVAL_1B = 320'd0;
+    parameter [319:0] INITVAL_1C = 320'd0;
+    parameter [319:0] INITVAL_1D = 320'd0;
+    parameter [319:0] INITVAL_1E = 320'd0;
+    parameter [319:0] INITVAL_1F = 320'd0;
+    parameter [319:0] INITVAL_20 = 320'd0;
+    parameter [319:0] INITVAL_21 = 320'd0;
+    parameter [319:0] INITVAL_22 = 320'd0;
+    parameter [319:0] INITVAL_23 = 320'd0;
+    parameter [319:0] INITVAL_24 = 320'd0;
+    parameter [319:0] INITVAL_25 = 320'd0;
+    parameter [319:0] INITVAL_26 = 320'd0;
+    parameter [319:0] INITVAL_27 = 320'd0;
+    parameter [319:0] INITVAL_28 = 320'd0;
+    parameter [319:0] INITVAL_29 = 320'd0;
+    parameter [319:0] INITVAL_2A = 320'd0;
+    parameter [319:0] INITVAL_2B = 320'd0;
+    parameter [319:0] INITVAL_2C = 320'd0;
+    parameter [319:0] INITVAL_2D = 320'd0;
+    parameter [319:0] INITVAL_2E = 320'd0;
+    parameter [319:0] INITVAL_2F = 320'd0;
+    parameter [319:0] INITVAL_30 = 320'd0;
+    parameter [319:0] INITVAL_31 = 320'd0;
+    parameter [319:0] INITVAL_32 = 320'd0;
+    parameter [319:0] INITVAL_33 = 320'd0;
+    parameter [319:0] INITVAL_34 = 320'd0;
+    parameter [319:0] INITVAL_35 = 320'd0;
+    parameter [319:0] INITVAL_36 = 320'd0;
+    parameter [319:0] INITVAL_37 = 320'd0;
+    parameter [319:0] INITVAL_38 = 320'd0;
+    parameter [319:0] INITVAL_39 = 320'd0;
+    parameter [319:0] INITVAL_3A = 320'd0;
+    parameter [319:0] INITVAL_3B = 320'd0;
+    parameter [319:0] INITVAL_3C = 320'd0;
+    parameter [319:0] INITVAL_3D = 320'd0;
+    parameter [319:0] INITVAL_3E = 320'd0;
+    parameter [319:0] INITVAL_3F = 320'd0;
+
+    // 1024 units of 18 bits, 20 bits apart.
+    localparam [20499:0] INITIAL = {20'd0,
+        INITVAL_3F, INITVAL_3E, INITVAL_3D, INITVAL_3C, INITVAL_3B, INITVAL_3A, INITVAL_39, INITVAL_38,
+        INITVAL_37, INITVAL_36, INITVAL_35, INITVAL_34, INITVAL_33, INITVAL_32, INITVAL_31, INITVAL_30,
+        INITVAL_2F, INITVAL_2E, INITVAL_2D, INITVAL_2C, INITVAL_2B, INITVAL_2A, INITVAL_29, INITVAL_28,
+        INITVAL_27, INITVAL_26, INITVAL_25, INITVAL_24, INITVAL_23, INITVAL_22, INITVAL_21, INITVAL_20,
+        INITVAL_1F, INITVAL_1E, INITVAL_1D, INITVAL_1C, INITVAL_1B, INITVAL_1A, INITVAL_19, INITVAL_18,
+        INITVAL_17, INITVAL_16, INITVAL_15, INITVAL_14, INITVAL_13, INITVAL_12, INITVAL_11, INITVAL_10,
+        INITVAL_0F, INITVAL_0E, INITVAL_0D, INITVAL_0C, INITVAL_0B, INITVAL_0A, INITVAL_09, INITVAL_08,
+        INITVAL_07, INITVAL_06, INITVAL_05, INITVAL_04, INITVAL_03, INITVAL_02, INITVAL_01, INITVAL_00
+    };
+    // Where bit 0 of word `word` lies among all bits, 18 a unit: words of less than 9 bits leave every ninth bit out.
+    function integer place;
+        input integer word;
+        place = DATA_WIDTH_A >= 9 ? word * DATA_WIDTH_A
+                                  : word / (8 / DATA_WIDTH_A) * 9 + word % (8 / DATA_WIDTH_A) * DATA_WIDTH_A;
+    endfunction
 
     localparam SHIFT = DATA_WIDTH_A == 36 ? 5 : DATA_WIDTH_A == 18 ? 4 : DATA_WIDTH_A == 9 ? 3
                      : DATA_WIDTH_A == 4 ? 2 : DATA_WIDTH_A == 2 ? 1 : 0;
@@ -57,8 +139,15 @@ module DP16KD (
     reg [35:0] memory [0:16383];
     reg [35:0] fetched = 0;
     reg [35:0] shown = 0;
-    integer i;
-    initial for (i = 0; i < 16384; i = i + 1) memory[i] = 0;
+    integer i, j;
+    initial begin
+        for (i = 0; i < 16384; i = i + 1) memory[i] = 0;
+        if (INITIAL != 0)
+            for (i = 0; i < (16384 >> SHIFT); i = i + 1) begin
+                j = place(i);
+                memory[i] = {INITIAL[j / 18 * 20 + 20 +: 18], INITIAL[j / 18 * 20 +: 18]} >> j % 18 & (36'hFFFFFFFFF >> 36 - DATA_WIDTH_A);
+            end
+    end
 
     always @(posedge CLKA) if (writing) begin
         for (i = 0; i < 36; i = i + 1)

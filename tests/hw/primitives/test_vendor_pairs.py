@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,12 @@ from macaw.sim.simulator import run_bench
 Pair = tuple[str, str, Callable[[], Any]]
 
 
-def _block_ram(width: int, depth: int, granularity: int | None = None) -> Pair:
+def _block_ram(width: int, depth: int, granularity: int | None = None, words: int = 0) -> Pair:
+    """The first ``words`` words have random contents at the start."""
+    chance = random.Random(f"{width} {depth}")
+    init = [chance.getrandbits(width) for _ in range(words)]
     return (
-        "block_ram", f"BlockRam({width}, {depth}, {granularity})", lambda: BlockRam(width, depth, granularity)
+        "block_ram", f"BlockRam({width}, {depth}, {granularity})", lambda: BlockRam(width, depth, granularity, init=init)
     )  # fmt: skip
 
 
@@ -46,9 +50,9 @@ PAIRS = {
     Family.ECP5: [
         _block_ram(64, 1024, 8),  # 18 bits wide, byte enables
         _block_ram(64, 512, 8),  # 36 bits wide, byte enables
-        _block_ram(24, 100, 8),  # 36 bits wide, an unused byte, shallow
-        _block_ram(72, 700),  # 18 bits wide, one enable, a tile row partly used
-        _block_ram(8, 2048),  # 9 bits wide
+        _block_ram(24, 100, 8, 100),  # 36 bits wide, an unused byte, shallow
+        _block_ram(72, 700, None, 650),  # 18 bits wide, one enable, a tile row partly used
+        _block_ram(8, 1100, None, 1000),  # 9 bits wide
         _block_ram(4, 4096),
         _block_ram(2, 5000),
         _block_ram(3, 16384),  # 1 bit wide
@@ -67,11 +71,11 @@ PAIRS = {
     ],
     Family.ICE40UP: [
         _block_ram(64, 256, 8),  # 16 bits wide, mask
-        _block_ram(20, 200, 5),
-        _block_ram(8, 512),
-        _block_ram(12, 1024, 4),
-        _block_ram(2, 2048),
-        _block_ram(16, 700),  # rows of tiles
+        _block_ram(20, 200, 5, 190),
+        _block_ram(8, 512, None, 512),
+        _block_ram(12, 1024, 4, 1000),
+        _block_ram(2, 2048, None, 2048),
+        _block_ram(16, 700, None, 650),  # rows of tiles
         _single_port(40, 600),
         _single_port(16, 20000),  # rows of tiles
         _products(3, 2, "dsp"),
