@@ -229,7 +229,7 @@ def write_driver(
     values = {
         "version": __version__, "model": _text(model), "board": _text(board), "clock_hz": clock_hz, "baud": baud,
         "cycles": compilation.cycles, "input": _input(compilation, source), "output": _output(compilation),
-        "images": [(name, getattr(images, name).tolist()) for name in ("taps", "weights", "program")],
+        "images": [(name, getattr(images, name).tolist()) for name in ("external", "taps", "weights", "program")],
         **_frames(), **_engine(compilation.config),
     }  # fmt: skip
     (folder / "driver").mkdir(exist_ok=True)

@@ -68,9 +68,11 @@ class FakeCore:
         return 0, self.words.get(address, 0)
 
     def write(self, address: int, data: int) -> int:
-        if address == region_address(Region.REGISTERS, Register.CONTROL.value):
-            self.starts += 1
-        self.words[address] = data
+        if address >> 24 != Region.REGISTERS.value:
+            self.words[address] = data
+        elif address == Register.CONTROL.value:
+            self.starts += data & 1
+            self.polls = 0 if data & 8 else self.polls
         return 0
 
 
@@ -133,12 +135,14 @@ class Driver:
         return self.text(getattr(self.library, name)(self.device, *arguments))
 
 
-def driver_of(graph: Graph, compilation: Compilation, folder: Path, **options: Any) -> Path:
+def driver_of(graph: Graph, compilation: Compilation, folder: Path, external: NDArray[np.uint32] | None = None) -> Path:
     program = compilation.program
+    images = Images(program.program, program.taps, program.weights)
+    if external is not None:
+        images = replace(images, external=external)
     write_driver(
-        folder, compilation, graph, Images(program.program, program.taps, program.weights), model="a */ model", board="board",
-        clock_hz=50_000_000, baud=1_000_000,
-    )  # fmt: skip
+        folder, compilation, graph, images, model="a */ model", board="board", clock_hz=50_000_000, baud=1_000_000
+    )
     library = folder / "driver.so"
     compile_c("gcc", folder / "driver", library, "-shared", "-fPIC", sources=("macaw.c", "images.c"))
     return library
@@ -217,6 +221,23 @@ def test_same_words_as_python(network: tuple[Graph, Compilation], tmp_path: Path
 def small(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Compilation]:
     graph, compilation = compiled(digits, "ulx3s-85f", (1, 4, 2))
     return driver_of(graph, compilation, tmp_path_factory.mktemp("driver")), compilation
+
+
+def test_external_memory(digits: Path, tmp_path: Path) -> None:
+    """It is written as soon as it is ready; a run that is under way is given up."""
+    graph, compilation = compiled(digits, "ulx3s-85f", (1, 4, 2))
+    external = np.arange(300, dtype=np.uint32) * 77777
+    core = FakeCore(compilation.config.identity, polls=10**6)
+    driver = Driver(driver_of(graph, compilation, tmp_path, external), core)
+    images = ctypes.byref(ctypes.c_char.in_dll(driver.library, "macaw_network"))
+    assert driver.open() == "done"
+    assert "did not finish" in driver.call("macaw_load", images) and not core.words  # the memory is never ready
+    core.status |= 1 << StatusBit.MEMORY
+    core.polls = 10**6
+    assert driver.call("macaw_load", images) == "done"
+    base = region_address(Region.EXTERNAL, 0)
+    assert [core.words[base + at] for at in range(300)] == external.tolist()
+    assert core.words[region_address(Region.PROGRAM, 0)] == compilation.program.program[0]
 
 
 def test_an_order_without_arithmetic_is_a_table(digits: Path, tmp_path: Path) -> None:
