@@ -217,6 +217,8 @@ def run_mutants(
         for copy in every:
             copies.put(copy)
 
+        stopped = threading.Event()
+
         def one(mutant: Mutant) -> None:
             copy = copies.get()
             try:
@@ -224,7 +226,8 @@ def run_mutants(
             finally:
                 copies.put(copy)
             with lock:
-                done(mutant, outcome)
+                if not stopped.is_set():
+                    done(mutant, outcome)
 
         with ThreadPoolExecutor(jobs) as pool:
             futures = [pool.submit(one, mutant) for mutant in mutants]
@@ -232,6 +235,7 @@ def run_mutants(
                 for future in futures:
                     future.result()
             except BaseException:
+                stopped.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 for copy in every:
                     copy.end()
@@ -262,6 +266,8 @@ def section(mutants: Iterable[Mutant], results: Mapping[str, Outcome]) -> str:
         outcome = results.get(mutant.name)
         killed += outcome is not None and bool(outcome.killed_by)
         if outcome is None:
+            verdict, missing = "not run", missing + 1
+        elif not outcome.conclusive:
             verdict, missing = "not run", missing + 1
         elif outcome.killed_by:
             verdict = f"`{outcome.killed_by.removeprefix('tests/').replace('|', ' ')}`"
@@ -297,12 +303,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         results = {name: row for name, row in load_results(root / RESULTS).items() if name in {m.name for m in every}}
         known = {m.name for m in chosen if (row := results.get(m.name)) and row.key == _key(m, root) and row.conclusive}
         todo = [mutant for mutant in chosen if arguments.again or mutant.name not in known]
+        ranks = {m.name: sum(n.block == m.block for n in todo[:index]) for index, m in enumerate(todo)}
+        todo.sort(key=lambda mutant: ranks[mutant.name])  # the first bug of each block, then the second
         finished = 0
 
         def done(mutant: Mutant, outcome: Outcome) -> None:
             nonlocal finished
             finished += 1
             verdict = outcome.killed_by or ("no difference" if mutant.equivalent else "SURVIVED")
+            verdict = verdict if outcome.conclusive else outcome.reason
             CONSOLE.print(f"{mutant.name}: {verdict} ({outcome.seconds:.0f} s)", markup=False)
             progress("mutants", finished / len(todo), mutant.name)
             # Another run may have added to the file.
@@ -316,7 +325,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if todo:
                 run_mutants(todo, root, jobs=arguments.jobs, done=done)
         write_section(root / PAGE, SECTION, section(every, load_results(root / RESULTS)))
-        survived = [m.name for m in chosen if not m.equivalent and m.name in results and not results[m.name].killed_by]
+        survived = [m.name for m in chosen if not m.equivalent and (row := results.get(m.name)) and not row.killed_by]
         if survived:
             raise CheckFailed(f"No test fails for {', '.join(survived)}.")
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from amaranth.hdl import Assert, Assume, Cover, Elaboratable, Module, Mux, Signal
 
 from macaw.hw.bus.byte_queue import ByteQueue
@@ -51,6 +52,7 @@ class _Order(Elaboratable):
         return m
 
 
+@pytest.mark.slow
 def test_order(tmp_path: Path) -> None:
     """In every run of 9 cycles: long enough that the memory's addresses go around."""
     spec = _Order()

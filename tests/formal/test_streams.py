@@ -31,6 +31,7 @@ def test_byte_queue(tmp_path: Path) -> None:
     prove(spec, [queue.i.payload, queue.i.valid, queue.o.ready], tmp_path, depth=3, cover=12)
 
 
+@pytest.mark.slow
 def test_uart_receiver(tmp_path: Path) -> None:
     """Its sender cannot wait: a byte that comes too late is lost, and the one that waits stays."""
     receiver = UartReceiver(4)
@@ -48,6 +49,7 @@ def test_frame_bridge(tmp_path: Path) -> None:
     prove(spec, ports, tmp_path, depth=5)
 
 
+@pytest.mark.slow
 def test_host_access(tmp_path: Path) -> None:
     config = EngineConfig(p=3, m=3, n=2, feature_depth=24, weight_depth=24, program_depth=20, tap_depth=5)
     host = HostAccess(config)
