@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 
 from ..hw.errors import UserError
+from .arty import ARTY_A7_100T, ARTY_Z7_20
 from .board import Board
 from .colorlight import COLORLIGHT_5A_75B
+from .de10_nano import DE10_NANO
 from .device import Device, find_device
 from .ecpix5 import ECPIX5_45F, ECPIX5_85F
 from .ice40_hx8k_breakout import ICE40_HX8K_BREAKOUT
@@ -28,7 +30,7 @@ BOARDS: dict[str, Board] = {
     for board in (
         ULX3S_12F, ULX3S_25F, ULX3S_45F, ULX3S_85F, ORANGECRAB_25F, ORANGECRAB_85F, ECPIX5_45F, ECPIX5_85F, ICEPI_ZERO,
         ICESUGAR_PRO, COLORLIGHT_5A_75B, ICEBREAKER, ICESUGAR, UPDUINO_V3, TINYFPGA_BX, ICE40_HX8K_BREAKOUT, TANG_NANO_9K,
-        TANG_PRIMER_20K,
+        TANG_PRIMER_20K, ARTY_A7_100T, ARTY_Z7_20, DE10_NANO,
     )
 }  # fmt: skip
 """Every board by its name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..hw.errors import UserError
 from ..hw.primitives.target import Family
 from .board import Board
 from .device import Device
@@ -74,7 +75,12 @@ _ICE40 = Flow(
 
 
 def flow_of(destination: Board | Device) -> Flow:
-    """The flow of a board or device."""
+    """The flow of a board or device. Raises UserError for a board that only its vendor's tool builds for."""
+    if isinstance(destination, Board) and destination.vendor:
+        raise UserError(
+            f"The {destination.title} is built by {destination.vendor}, not by open tools: `macaw build` writes a project for it, "
+            "and --no-route leaves that out."
+        )
     if destination.family is Family.ECP5:
         return _ECP5
     if destination.family in (Family.ICE40, Family.ICE40UP):

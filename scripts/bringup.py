@@ -35,6 +35,7 @@ from ..hw.errors import CheckFailed, UserError
 from ..hw.memory.engine_memories import MemoryShape, engine_memories
 from ..hw.memory.memory_tester import MemoryTester
 from ..sim.simulated_board import SimulatedBoard
+from .board_link import simulated_board
 from .build_folder import Build, load_build
 from .console import CONSOLE, Stages, run_command, stages
 from .demo import example
@@ -156,12 +157,6 @@ class _Bench:
             link.close()
 
 
-@contextmanager
-def _simulated(verilog: Path, divisor: int, folder: Path) -> Iterator[SimulatedBoard]:
-    with SimulatedBoard(verilog, divisor, folder) as board:
-        yield board
-
-
 def _tester_design(config: EngineConfig, shapes: Sequence[MemoryShape], divisor: int, clock_hz: int) -> Harness:
     return Harness(config, divisor=divisor, clock_hz=clock_hz, engine=MemoryTester(shapes, clock_hz=clock_hz))
 
@@ -202,7 +197,7 @@ def _test_memories(bench: _Bench) -> None:
         bench.progress("compile memory test", 0.0, "Verilator")
         design = _tester_design(build.compilation.config, shapes, manifest["divisor"], manifest["clock_hz"])
         write_verilog(design, folder / "board.v")
-        with _simulated(folder / "board.v", manifest["divisor"], folder) as board:
+        with SimulatedBoard(folder / "board.v", manifest["divisor"], folder) as board:
             bench.progress("compile memory test", 1.0, "board.v")
             _run_memory_test(bench, shapes, board, manifest["baud"])
 
@@ -244,7 +239,7 @@ def _check_link(bench: _Bench) -> None:
             checked(None)
             return
         bench.progress("compile board", 0.0, "Verilator")
-        with _simulated(build.harness, manifest["divisor"], build.simulation_folder) as board:
+        with simulated_board(build) as board:
             bench.progress("compile board", 1.0, "board.v")
             checked(board)
 
@@ -377,10 +372,15 @@ def bring_up(
             raise UserError(f"The build in {build_folder} is for the part {build.board.name}, without a board: build with --board.")
         if board is not None and build.board is not board:
             raise UserError(f"The build in {build_folder} is for {build.board.name}, not for {board.name}: leave out --board.")
-        if build.manifest.get("link", "uart") != "uart":
+        if build.attachment.link != "uart":
             raise UserError(f"The build in {build_folder} has an SPI link: a bring-up needs the serial line, build without --link.")
         board = build.board
     assert board is not None
+    if board.vendor and program and not simulate:
+        raise UserError(
+            f"The {board.title} is built by {board.vendor}: program the bitstream of the build's project yourself and use --build "
+            "with --no-program."
+        )
     programmer = find_programmer(board, probe) if program and not simulate else None
     where = None if simulate else port or find_port(board.title)
     folder = folder if build is None else build.folder

@@ -163,7 +163,7 @@ def _page(figures: Mapping[str, Any], folder: str) -> dict[str, Any]:
         "slots": engine["p"] * engine["m"] * engine["n"] if all(name in engine for name in "pmn") else None,
         "cards": _cards(figures, verification, implementation),
         "state": _state(verification),
-        "bitstream": _bitstream(implementation),
+        "bitstream": _bitstream(implementation, figures.get("project")),
         "parts": [{"key": key, "text": text} for key, text in _PARTS],
         "layers": _layers(figures),
         "total": _total(figures),
@@ -233,7 +233,9 @@ def _state(verification: Mapping[str, Any] | None) -> dict[str, str]:
     return {"kind": "good", "text": "bit-exact"}
 
 
-def _bitstream(implementation: Mapping[str, Any] | None) -> dict[str, str]:
+def _bitstream(implementation: Mapping[str, Any] | None, project: Mapping[str, Any] | None) -> dict[str, str]:
+    if project is not None:
+        return {"kind": "open", "text": f"{project.get('tool')} project, not built here"}
     if implementation is None:
         return {"kind": "open", "text": "not placed and routed"}
     if not implementation.get("bitstream"):

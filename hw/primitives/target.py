@@ -17,6 +17,8 @@ class Family(enum.Enum):
     ICE40UP = "ice40up"
     GOWIN = "gowin"
     NEXUS = "nexus"
+    XILINX = "xilinx"
+    INTEL = "intel"
 
 
 class Target:
@@ -41,6 +43,10 @@ def family_of(platform: Any) -> Family:
         return Family.ICE40UP if device.startswith("ice40up") else Family.ICE40
     if device.startswith(("lfe5", "lae5")):
         return Family.ECP5
+    if device.startswith("xc7"):
+        return Family.XILINX
+    if device.startswith("5cse"):
+        return Family.INTEL
     family = getattr(platform, "family", None)
     if isinstance(family, str) and family.startswith(("GW1N", "GW2A")):
         return Family.GOWIN

@@ -14,7 +14,8 @@ from amaranth.lib.wiring import In, Out
 
 from macaw.boards.board import Board
 from macaw.boards.catalog import BOARDS, find_board, find_destination
-from macaw.boards.device import PARTS
+from macaw.boards.device import PARTS, find_device
+from macaw.boards.flow import flow_of
 from macaw.boards.harness import Harness
 from macaw.boards.resources import Resources, check_fit
 from macaw.boards.top import BoardTop
@@ -68,6 +69,10 @@ def test_part(board: Board) -> None:
     platform = board.platform()
     if board.family is Family.ECP5:
         assert board.part == f"{platform.device}-{platform.speed}{platform.package}C"
+    elif board.vendor == "Vivado":
+        assert board.part == platform._part.upper()
+    elif board.vendor:
+        assert board.part == f"{platform.device}{platform.package}{platform.speed}"
     elif board.family is Family.GOWIN:
         assert board.part == platform.part
         assert board.nextpnr_arguments[-1] == f"family={platform._chipdb_device}"
@@ -117,6 +122,8 @@ class _Echo(wiring.Component):
 def _pll_cell(board: Board) -> str:
     if board.family is Family.ECP5:
         return "EHXPLLL"
+    if board.vendor:
+        return {"Vivado": "PLLE2_BASE", "Quartus": "altera_pll"}[board.vendor]
     return "rPLL" if board.family is Family.GOWIN else "SB_PLL40_PAD" if board.pll_on_pad else "SB_PLL40_CORE"
 
 
@@ -130,10 +137,14 @@ def test_build_without_tools(board: Board, use_pll: bool) -> None:
         content = plan.files[name]
         return content.decode() if isinstance(content, bytes) else content
 
-    assert (f"cell \\{_pll_cell(board)} " in text("macaw.il")) is use_pll
-    pins = text(next(name for name in plan.files if name.endswith((".lpf", ".pcf", ".cst"))))
+    if board.vendor:
+        assert (f"  {_pll_cell(board)} #(" in text("macaw.v")) is use_pll
+    else:
+        assert (f"cell \\{_pll_cell(board)} " in text("macaw.il")) is use_pll
+    pins = text(next(name for name in plan.files if name.endswith((".lpf", ".pcf", ".cst", ".xdc", ".qsf"))))
     clock = board.platform().lookup(*board.clock_resource).ios[0]
-    assert re.search(rf"{board.clock_resource[0]}_0__io\W.*\b{clock.names[0]}\b", pins)
+    clock_pin = rf"{board.clock_resource[0]}_0__io\W.*\b(PIN_)?{clock.names[0]}\b|LOC {clock.names[0]} .*{board.clock_resource[0]}_0__io"
+    assert re.search(clock_pin, pins)
     assert "uart_0__rx__io" in pins and "uart_0__tx__io" in pins
     for light in board.leds:
         if light is not None:
@@ -155,6 +166,16 @@ def test_same_design_same_files(board: Board) -> None:
         return bytes(plan.digest())
 
     assert digest() == digest()
+
+
+def test_boards_of_vendors() -> None:
+    """They have no open flow, and their parts are none for --device."""
+    for name in ("arty-a7-100t", "arty-z7-20", "de10-nano"):
+        board = BOARDS[name]
+        with pytest.raises(UserError, match=rf"is built by {board.vendor}, not by open tools: `macaw build` writes a project"):
+            flow_of(board)
+        with pytest.raises(UserError, match="There is no part"):
+            find_device(board.part)
 
 
 def test_clock_out_of_reach() -> None:

@@ -19,6 +19,8 @@ from macaw.boards.catalog import BOARDS
 from macaw.boards.clock.ecp5_pll import solve_ecp5_pll
 from macaw.boards.clock.gowin_pll import solve_gowin_pll
 from macaw.boards.clock.ice40_pll import solve_ice40_pll
+from macaw.boards.clock.intel_pll import solve_intel_pll
+from macaw.boards.clock.xilinx_pll import solve_xilinx_pll
 from macaw.hw.errors import UserError
 from macaw.hw.primitives.target import Family
 
@@ -53,6 +55,38 @@ def test_ice40_limits(input_hz: int, wanted_hz: int) -> None:
     assert 16_000_000 <= setting.output_hz <= 275_000_000
     assert 0 <= setting.divr <= 15 and 0 <= setting.divf <= 127 and 1 <= setting.divq <= 6
     assert 1 <= setting.filter_range <= 6
+
+
+@settings(max_examples=40, deadline=None)
+@given(input_hz=st.sampled_from([100_000_000, 125_000_000, 12_000_000 * 2]), wanted_hz=st.integers(7 * 10**6, 464 * 10**6))
+def test_xilinx_limits(input_hz: int, wanted_hz: int) -> None:
+    setting = solve_xilinx_pll(input_hz, wanted_hz)
+    assert wanted_hz - input_hz < setting.output_hz <= wanted_hz
+    assert setting.output_hz == Fraction(input_hz * setting.multiplier, setting.input_divider * setting.output_divider)
+    assert 19_000_000 <= Fraction(input_hz, setting.input_divider) <= 450_000_000
+    assert 800_000_000 <= setting.oscillator_hz <= 1_600_000_000
+    assert 6_250_000 <= setting.output_hz <= 464_000_000
+    assert 1 <= setting.input_divider <= 56 and 2 <= setting.multiplier <= 64 and 1 <= setting.output_divider <= 128
+
+
+@settings(max_examples=40, deadline=None)
+@given(input_hz=st.sampled_from([50_000_000, 24_000_000]), wanted_hz=st.integers(2 * 10**6, 460 * 10**6))
+def test_intel_limits(input_hz: int, wanted_hz: int) -> None:
+    setting = solve_intel_pll(input_hz, wanted_hz)
+    assert wanted_hz - input_hz < setting.output_hz <= wanted_hz
+    assert setting.output_hz == Fraction(input_hz * setting.multiplier, setting.input_divider * setting.output_divider)
+    assert setting.output_hz.denominator == 1
+    assert 5_000_000 <= Fraction(input_hz, setting.input_divider) <= 325_000_000
+    assert 600_000_000 <= setting.oscillator_hz <= 1_300_000_000
+    assert 1 <= setting.multiplier <= 256 and 1 <= setting.output_divider <= 512
+
+
+def test_vendor_pll_errors() -> None:
+    for solve, name in ((solve_xilinx_pll, "7 series"), (solve_intel_pll, "Cyclone V")):
+        with pytest.raises(UserError, match=f"The {name} PLL cannot make 500 MHz from 50 MHz; the nearest it can make is 4"):
+            solve(50_000_000, 500_000_000)
+        with pytest.raises(UserError, match=f"The {name} PLL needs an input from"):
+            solve(1_000_000, 100_000_000)
 
 
 @settings(max_examples=60, deadline=None)
