@@ -197,6 +197,7 @@ class Graph:
     ``input_order``: element i of the input map (row, column, channel order) is element ``input_order[i]`` of the source
     model's input, or holds the input's zero point where that is -1 (padding). ``output_order``: element i of the source model's (integer) output is element ``output_order[i]`` of
     the output map. ``deviations`` lists every node that may not equal the reference; empty means exact on every element.
+    ``input_range``: the smallest and largest integer of the input map, where these are not all that its number format holds.
     ``qonnx``: the source is a QONNX model, whose reference computes every operator by itself. ``input_members``: all numbers
     that the float input can hold, if the source says so; else empty.
     """
@@ -218,5 +219,6 @@ class Graph:
     input_steps: list[HostStep] = field(default_factory=list)
     host_steps: list[HostStep] = field(default_factory=list)
     deviations: list[Deviation] = field(default_factory=list)
+    input_range: tuple[int, int] | None = None
     qonnx: bool = False
     input_members: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))

@@ -14,6 +14,7 @@ from ..hw.formats import FORMATS
 from ..hw.products import PRODUCTS
 from .concatenation import may_need_copies
 from .graph import Add, Concat, Convolution, Graph, MaxPool, Node, Tensor
+from .number_sets import format_range
 from .problem import ModelError, Problem
 from .rephasing import reading_strides
 from .requantization import ThresholdRequantization
@@ -122,6 +123,7 @@ def choose_formats(graph: Graph) -> Graph:
         graph,
         tensors={name: replace(tensor, format=formats[name]) for name, tensor in graph.tensors.items()},
         nodes=[chosen(node) for node in graph.nodes],
+        input_range=graph.input_range or format_range(graph.tensors[graph.input].format),
     )
 
 

@@ -37,18 +37,19 @@ def quantized_layer(build: GraphBuilder, chained: Chained, quantizer: Quantizer,
     sums = replace(chained.sums, weights=weights.astype(np.int8))
     chained = replace(chained, sums=sums, factor=chained.factor * sign)
     low, high = sum_bounds(build, sums)
-    # Steps a little outside are looked for, too: the solver's range may be wider than the sums' (a map in two parts).
-    margin = high - low + 256
-    ends = chain_values(chained, np.stack([low - margin, high + margin]))
-    if np.isnan(ends).any():
+    if np.isnan(chain_values(chained, np.stack([low, high]))).any():
         raise Refusal("the operators behind it give what is no number", "correct the model's constants")
     levels = np.arange(quantizer.low + 1, quantizer.high + 1)
-    thresholds = first_sums(
-        lambda points: quantizer.codes(chain_values(chained, points)), levels, low - margin, high + margin
-    )
+    thresholds = first_sums(lambda points: quantizer.codes(chain_values(chained, points)), levels, low, high)
     _note_rounding(build, chained, quantizer, thresholds, low, high)
     kind, zero_point = quantizer.format
     first, last = held_range(quantizer)
+    if kind != "binary":
+        # The clamp is for all channels: codes that none of them has (negative ones behind a Relu) need no straight line.
+        surely = min(int((thresholds <= low[:, None]).all(0).sum()), len(levels) - 1)
+        never = min(int((thresholds > high[:, None]).all(0).sum()), len(levels) - 1 - surely)
+        first, last = first + surely, last - never
+        thresholds = thresholds[:, surely : len(levels) - never]
     rule = ThresholdRequantization(low=first, high=last, thresholds=thresholds)
     name = f"{output}/sums" if chained.pools else output
     _add_layer(build, chained, name, rule, weights)

@@ -20,7 +20,16 @@ from .qonnx_constants import constant_reals, quantized_constant
 from .qonnx_elementwise import prepared
 from .qonnx_joins import quantized_sum
 from .qonnx_layers import quantized_layer
-from .qonnx_quantizers import Bipolar, Quantizer, Thresholds, Truncation, Uniform, positive_scale, rounding_mode
+from .qonnx_quantizers import (
+    Bipolar,
+    Quantizer,
+    Thresholds,
+    Truncation,
+    Uniform,
+    held_range,
+    positive_scale,
+    rounding_mode,
+)
 from .two_lines import has_no_line
 
 __all__ = ["QONNX_QUANTIZATION", "new_input_map"]
@@ -200,7 +209,10 @@ def _quantized_input(build: GraphBuilder, node: OnnxNode, value: Prepared, quant
     kind, zero_point = quantizer.format
     step = replace(quantizer.step, name=node.name)
     quantization = Quantization(quantizer.scale, zero_point, False)
-    return new_input_map(build, name, replace(value, steps=(*value.steps, step)), quantization, kind)
+    result = new_input_map(build, name, replace(value, steps=(*value.steps, step)), quantization, kind)
+    if kind != "binary":
+        build.result.input_range = held_range(quantizer)
+    return result
 
 
 def new_input_map(build: GraphBuilder, name: str, value: Prepared, quantization: Quantization, kind: str) -> Reals:

@@ -92,13 +92,15 @@ def load_inputs(path: Path, graph: Graph) -> Inputs:
 
 
 def random_inputs(graph: Graph, count: int, seed: int) -> Inputs:
-    """Inputs whose quantized values are uniform over the input map's number format, or which are any of those that the
+    """Inputs whose quantized values are uniform over those that the input map can hold, or which are any of those that the
     model allows."""
     generator = np.random.default_rng(seed)
     dtype, shape = _wanted(graph)
     if graph.input_members.size:
         return Inputs(generator.choice(graph.input_members, (count, *shape)))
-    integers = generator.choice(FORMATS[graph.tensors[graph.input].format].members, (count, *shape))
+    stored = FORMATS[graph.tensors[graph.input].format]
+    low, high = graph.input_range or (stored.low, stored.high)
+    integers = generator.choice([value for value in stored.members if low <= value <= high], (count, *shape))
     if not graph.input_float:
         return Inputs((integers + (128 if dtype == np.uint8 else 0)).astype(dtype))
     tensor = graph.tensors[graph.input]
