@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
+import math
+import struct
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -16,6 +20,16 @@ from ..hw.errors import UserError
 from ..hw.formats import FORMATS
 
 __all__ = ["Inputs", "load_inputs", "random_inputs"]
+
+
+_UNREADABLE = (
+    OSError, ValueError, EOFError, KeyError, TypeError, SyntaxError, OverflowError, RecursionError, NotImplementedError,
+    RuntimeError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, MemoryError,
+)  # fmt: skip
+"""What numpy and zipfile raise for damaged archives."""
+
+BYTES_LIMIT = 1 << 31
+"""Of an array: a few kilobytes of an archive can claim, or even unpack to, any number of them."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,17 @@ def _wanted(graph: Graph) -> tuple[np.dtype[Any], tuple[int, ...]]:
     return np.dtype(np.uint8 if unsigned else np.int8), tuple(graph.input_shape[1:])
 
 
+def _described(archive: np.lib.npyio.NpzFile, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of an array as its header says; its numbers are not read. Raises ValueError for no such header."""
+    with archive.zip.open(f"{name}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError(f"a header of version {version}")
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(file)
+        return shape, dtype
+
+
 def load_inputs(path: Path, graph: Graph) -> Inputs:
     """The array named as the model's input or else ``inputs``, shape (batch, ...), and ``labels`` if the file has them.
 
@@ -63,20 +88,26 @@ def load_inputs(path: Path, graph: Graph) -> Inputs:
                 raise UserError(
                     f"{path} has no array {graph.input_name!r} (it has {', '.join(map(repr, names)) or 'none'}): save {described}."
                 )
+            found, kind = _described(archive, name)
+            if kind != dtype:
+                raise UserError(f"The array {name!r} of {path} is {kind.name}; the model takes {dtype.name}.")
+            if found[1:] != shape or not found or not found[0]:
+                raise UserError(
+                    f"The array {name!r} of {path} has shape {found}; the model takes {described.split('of ', 1)[1]}."
+                )
+            sizes = [math.prod(found) * dtype.itemsize]
+            if "labels" in names:
+                sizes.append(math.prod(_described(archive, "labels")[0]))
+            if max(sizes) > BYTES_LIMIT:
+                raise UserError(f"{path} holds {max(sizes):,} bytes in an array; split it, at most {BYTES_LIMIT:,} are read at once.")
             values = archive[name]
             labels = archive["labels"] if "labels" in names else None
     except UserError:
         raise
     except FileNotFoundError as error:
         raise UserError(f"The inputs {path} do not exist: save {described} with numpy.savez.") from error
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
+    except _UNREADABLE as error:
         raise UserError(f"{path} cannot be read as an .npz archive: save {described} with numpy.savez.") from error
-    if values.dtype != dtype:
-        raise UserError(f"The array {name!r} of {path} is {values.dtype.name}; the model takes {dtype.name}.")
-    if values.ndim != 1 + len(shape) or values.shape[1:] != shape or not len(values):
-        raise UserError(
-            f"The array {name!r} of {path} has shape {values.shape}; the model takes {described.split('of ', 1)[1]}."
-        )
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise UserError(f"The array {name!r} of {path} holds numbers that are not finite.")
     if graph.input_members.size and not np.isin(values, graph.input_members).all():

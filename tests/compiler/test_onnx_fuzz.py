@@ -316,6 +316,24 @@ def test_long_chain(writer: Any, tmp_path: Path) -> None:
     assert graph.nodes == []
 
 
+@pytest.mark.parametrize("depth", [20, 90, 3000])
+def test_graphs_in_graphs(writer: Any, tmp_path: Path, depth: int) -> None:
+    """An operator whose attribute is a graph with an operator whose attribute is a graph, and so on."""
+
+    def field(number: int, content: bytes) -> bytes:
+        size, rest = b"", len(content)
+        while rest > 127:
+            size, rest = size + bytes([rest & 127 | 128]), rest >> 7
+        return bytes([number << 3 | 2]) + size + bytes([rest]) + content
+
+    good = residual(writer)
+    graph = field(2, b"inner")
+    for _ in range(depth):
+        attribute = field(1, b"then_branch") + field(6, graph) + b"\xa0\x01\x05"
+        graph = field(1, field(1, b"x") + field(2, b"y") + field(4, b"If") + field(5, attribute)) + field(2, b"inner")
+    assert outcome(tmp_path / "nested.onnx", good + field(7, graph)) != ""
+
+
 @pytest.mark.parametrize("location", ["/dev/zero", "../fuzz.bin", "..", ".", "a\0b", "/proc/self/mem", "x" * 5000])
 def test_external_data_elsewhere(writer: Any, tmp_path: Path, location: str) -> None:
     model = onnx.load_model_from_string(residual(writer))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import random
 import select
 import shutil
 import threading
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from serial.tools import list_ports
 from numpy.typing import NDArray
 
 from macaw.hw.config import PROGRAM_FORMAT, EngineConfig
@@ -35,7 +37,7 @@ from macaw.sim.golden.frame_bridge import FrameBridgeModel
         ("truncated", ("cannot be read as an .npz archive",)),
         ("array", ("is a single array, not an .npz archive",)),
         ("name", ("has no array 'image' (it has 'picture')", "(any, 1, 8, 8)")),
-        ("objects", ("cannot be read as an .npz archive",)),
+        ("objects", ("is object; the model takes float32",)),
         ("shape", ("has shape (3, 8, 8, 1)", "(any, 1, 8, 8)")),
         ("rank", ("has shape (8, 8)",)),
         ("none", ("has shape (0, 1, 8, 8)",)),
@@ -229,8 +231,25 @@ def _core(identity: int, magic: int = MAGIC, version: int = PROGRAM_FORMAT) -> C
     return FrameBridgeModel(128, _Registers(registers)).feed
 
 
-def test_no_port_named(macaw: Any, small_build: Path) -> None:
-    macaw("run", small_build).refused(2, "--port", "--simulate")
+class _UsbPort:
+    vid = 0x0403
+    description = "USB serial"
+
+    def __init__(self, device: str, serial_number: str | None, location: str) -> None:
+        self.device, self.serial_number, self.location = device, serial_number, location
+
+
+def test_no_port_named(macaw: Any, small_build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports: list[_UsbPort] = []
+    monkeypatch.setattr(list_ports, "comports", lambda: ports)
+    macaw("run", small_build).refused(2, "No USB serial port is here", "--port")
+    ports += [_UsbPort("/dev/ttyUSB0", "D00012", "1-1:1.0"), _UsbPort("/dev/ttyUSB1", None, "1-2:1.0")]
+    macaw("run", small_build).refused(
+        2, "Several boards", "--port", "/dev/ttyUSB0 (USB serial, serial number D00012)", "/dev/ttyUSB1 (USB serial, no serial number)"
+    )
+    with _terminal(lambda data: b"") as port:
+        ports[:] = [_UsbPort(port, "D00012", "1-1:1.0")]
+        macaw("run", small_build).refused(2, f"The board at {port} does not answer")
     macaw("run", small_build, "--port", "/dev/ttyUSB0", "--simulate").refused(2, "--port", "--simulate")
 
 
@@ -244,7 +263,11 @@ def test_silent_port(macaw: Any, small_build: Path) -> None:
         macaw("run", small_build, "--port", port).refused(2, f"The board at {port} does not answer", "powered")
 
 
-@pytest.mark.parametrize("respond", [lambda data: data, lambda data: b"login: "], ids=["echo", "console"])
+def _noise(data: bytes) -> bytes:
+    return random.Random(data).randbytes(300)
+
+
+@pytest.mark.parametrize("respond", [lambda data: data, lambda data: b"login: ", _noise], ids=["echo", "console", "noise"])
 def test_other_device(macaw: Any, small_build: Path, respond: Callable[[bytes], bytes]) -> None:
     with _terminal(respond) as port:
         macaw("run", small_build, "--port", port).refused(2, f"{port} is no Macaw accelerator", "program the board")
