@@ -76,7 +76,7 @@ _CHOICE_LUTS = {Family.ECP5: 0.30, Family.ICE40: 0.95, Family.ICE40UP: 0.97, Fam
 twice the time. Both were limited by the ways to the weight memory's blocks."""
 
 
-_LOADER_LUTS = 120
+_LOADER_LUTS = 30
 """Flash reader and loader: 90 LUTs and 45 registers by Yosys for an iCE40, and what they are multiplexed with."""
 
 _SUGGESTED = ("ulx3s-85f", "ulx3s-25f", "icebreaker")

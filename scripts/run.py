@@ -106,7 +106,7 @@ def run_folder(
     chosen = random_inputs(graph, 4, seed=1) if inputs is None else load_inputs(inputs, graph)
     if limit is not None:
         chosen = chosen.first(limit)
-    where = None if simulate else port or _find_port(build)
+    where = None if simulate else _find_port(build) if port is None else port
     with stages() as progress:
         run = run_build(build, where, chosen, progress=progress)
     show_run(run)

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from serial.tools import list_ports
 from numpy.typing import NDArray
+from serial.tools import list_ports
 
 from macaw.hw.config import PROGRAM_FORMAT, EngineConfig
 from macaw.hw.control.register_map import MAGIC, Register
