@@ -8,6 +8,11 @@ from .design import Design
 
 __all__ = ["core_file"]
 
+_LINT_OFF = (
+    "PROCASSINIT", "UNUSEDSIGNAL", "DECLFILENAME", "CASEOVERLAP", "VARHIDDEN", "WIDTHEXPAND", "WIDTHTRUNC", "CMPCONST", "UNDRIVEN",
+)  # fmt: skip
+"""Values at declaration, wires of every level of a structure, priority chains as overlapping patterns, extension left to Verilog."""
+
 
 def core_file(design: Design, verilog: Sequence[str], header: str) -> str:
     """Text of the ``.core`` file: the Verilog files, the C header, a target ``default`` and one that lints with Verilator.
@@ -15,6 +20,7 @@ def core_file(design: Design, verilog: Sequence[str], header: str) -> str:
     ``verilog`` has the file with the top module first.
     """
     files = "\n".join(f"      - {name}: {{file_type: verilogSource}}" for name in verilog)
+    options = ", ".join(f"-Wno-{rule}" for rule in _LINT_OFF)
     return f"""\
 CAPI=2:
 # Made by Macaw {design.version}.
@@ -34,12 +40,12 @@ targets:
     filesets: [rtl, software]
     toplevel: {design.name}
   lint:
-    description: "Verilator's checks that point at mistakes; its notes on style are off"
+    description: "Verilator's checks; those that are off are about how Yosys writes Verilog"
     default_tool: verilator
     filesets: [rtl]
     toplevel: {design.name}
     tools:
       verilator:
         mode: lint-only
-        verilator_options: ["-Wno-fatal", "-Wno-lint", "-Wno-style"]
+        verilator_options: [-Wall, {options}]
 """

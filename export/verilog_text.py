@@ -34,7 +34,7 @@ def plain_names(text: str) -> str:
             plain = f"{base}_{number}"
         used.add(plain)
         names[escaped] = plain
-    return _ESCAPED.sub(lambda match: names[match[1]] + " ", text)
+    return _ESCAPED.sub(lambda match: names[match[1]], text)
 
 
 def header(design: Design) -> str:

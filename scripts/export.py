@@ -57,6 +57,9 @@ def _check_output(output: Path) -> None:
         raise UserError(f"{output} is there already and is no folder: choose another with -o.")
     if output.is_dir() and any(output.iterdir()):
         raise UserError(f"The folder {output} is not empty: choose another with -o, or remove it.")
+    above = next(folder for folder in output.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise UserError(f"The folder {output} cannot be made, {above} is a file: choose another with -o.")
 
 
 def _files(design: Design, form: str, *, each: bool) -> dict[str, str]:

@@ -119,22 +119,27 @@ class AxiStream(wiring.Component):
         host, forward = self.host, arbiter.ports[0]
         here = Signal()
         answering = Signal()
+        forwarded = Signal()  # the core has a request of the host's
         value = Signal(32, reset_less=True)
         status = Signal(Status, reset_less=True)
         m.d.comb += [
             here.eq(host.request.p.address[24:] == Region.STREAM.value),
             forward.request.p.eq(host.request.p),
-            forward.request.valid.eq(host.request.valid & ~here),
+            forward.request.valid.eq(host.request.valid & ~here & ~answering),
             forward.response.ready.eq(host.response.ready),
-            host.request.ready.eq(Mux(here, ~answering, forward.request.ready)),
+            host.request.ready.eq(Mux(here, ~forwarded, forward.request.ready) & ~answering),
             host.response.valid.eq(answering | forward.response.valid),
             host.response.p.eq(forward.response.p),
         ]
+        with m.If(forward.request.valid & forward.request.ready):
+            m.d.sync += forwarded.eq(1)
+        with m.Elif(forward.response.valid & forward.response.ready):
+            m.d.sync += forwarded.eq(0)
         with m.If(answering):
             m.d.comb += [host.response.p.data.eq(value), host.response.p.status.eq(status)]
             with m.If(host.response.ready):
                 m.d.sync += answering.eq(0)
-        with m.Elif(host.request.valid & here):
+        with m.Elif(host.request.valid & here & ~forwarded):
             m.d.sync += [answering.eq(1), value.eq(0), status.eq(Status.OK)]
             known = host.request.p.address[_REGISTER_BITS:24] == 0
             write = host.request.p.write

@@ -68,7 +68,7 @@ def _file(network: Compilation, folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("bus", ["axi", "wishbone", "wishbone-pipelined"])
+@pytest.mark.parametrize("bus", ["axi", "wishbone", pytest.param("wishbone-pipelined", marks=pytest.mark.slow)])
 def test_network(network: Compilation, bus: str, tmp_path: Path) -> None:
     maps, graph = network.program.maps, network.graph
     design = Design(

@@ -19,7 +19,7 @@ def test_parameter_rules(bits: object) -> None:
         AxiLite(bits)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("offset_bits", "simulator"), [(24, "verilator"), (9, "icarus")])
+@pytest.mark.parametrize(("offset_bits", "simulator"), [pytest.param(24, "verilator", marks=pytest.mark.slow), (9, "icarus")])
 def test_bench(tmp_path: Path, offset_bits: int, simulator: str) -> None:
     run_bench(
         AxiLite(offset_bits), top="axi_lite", test_module="macaw.sim.bench.axi_lite", build_dir=tmp_path,
