@@ -11,22 +11,19 @@ from pathlib import Path
 from ..hw.errors import UserError
 from .bringup import bring_up
 from .console import CONSOLE, run_command
+from .marked_section import write_section
 
 __all__ = ["main", "put_reports"]
 
 
 def put_reports(page: Path, folder: Path) -> list[str]:
-    """Replace the text between each ``<!-- bringup BOARD -->`` and the end of the block behind it with a fresh report; the
-    boards. Raises UserError if there is no such place."""
-    text = page.read_text()
-    boards = re.findall(r"<!-- bringup (\S+) -->\n```\n", text)
+    """Write each section ``bringup-BOARD`` of a page anew, with a fresh report; the boards. Raises UserError if it has none."""
+    boards = re.findall(r"<!-- bringup-(\S+) -->", page.read_text())
     if not boards:
-        raise UserError(f"{page} has no place for a report: a line <!-- bringup BOARD --> and a block behind it.")
+        raise UserError(f"{page} has no place for a report: the marks <!-- bringup-BOARD --> and <!-- /bringup-BOARD -->.")
     for board in boards:
         report = bring_up(board, folder=folder / board, simulate=True).text()
-        begin, end = text.split(f"<!-- bringup {board} -->\n```\n", 1)
-        text = f"{begin}<!-- bringup {board} -->\n```\n{report}```{end.split('```', 1)[1]}"
-    page.write_text(text)
+        write_section(page, f"bringup-{board}", f"```\n{report}```")
     return boards
 
 

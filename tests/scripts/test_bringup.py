@@ -22,7 +22,7 @@ from macaw.boards.programmer import find_programmer
 from macaw.hw.config import EngineConfig
 from macaw.hw.memory.engine_memories import MemoryShape
 from macaw.hw.memory.memory_tester import MemoryTester
-from macaw.scripts import bringup
+from macaw.scripts import bringup, bringup_examples
 from macaw.scripts.bringup import Check
 from macaw.sim.bench.faulty_memory import FaultyMemory
 from macaw.sim.golden.memory_tester import Fault
@@ -38,7 +38,7 @@ def form(report: str) -> list[str]:
 
 def in_page(board: str) -> list[str]:
     """The report of a board in docs/bring-up.md."""
-    found = re.search(rf"<!-- bringup {board} -->\n```\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    found = re.search(rf"<!-- bringup-{board} -->\n```\n(.*?)```\n<!-- /bringup-{board} -->", PAGE.read_text(), re.DOTALL)
     assert found is not None, board
     return form(found.group(1))
 
@@ -240,6 +240,21 @@ def test_part_that_nextpnr_does_not_know(macaw: Any, digits: Path, tmp_path: Pat
     macaw("build", digits, "--device", "LFE5U-46F-6BG381C", "-o", tmp_path / "build").refused(
         2, "no part 'LFE5U-46F-6BG381C'", "Did you mean 'LFE5U-45F-6BG381C'?"
     )
+
+
+def test_reports_in_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- bringup-one -->\nold\n<!-- /bringup-one -->\nb\n<!-- bringup-two -->\n<!-- /bringup-two -->\n")
+    monkeypatch.setattr(
+        bringup_examples, "bring_up", lambda board, **options: SimpleNamespace(text=lambda: f"report of {board}\n")
+    )
+    assert bringup_examples.main([str(page)]) == 0
+    assert page.read_text() == (
+        "a\n<!-- bringup-one -->\n```\nreport of one\n```\n<!-- /bringup-one -->\nb\n"
+        "<!-- bringup-two -->\n```\nreport of two\n```\n<!-- /bringup-two -->\n"
+    )
+    page.write_text("nothing")
+    assert bringup_examples.main([str(page)]) == 2
 
 
 def test_check_lines() -> None:
