@@ -30,6 +30,25 @@ def test_board(board: Board) -> None:
     assert row[1:] == [f"{board.link}; {board.baud(board.clock_hz()) / 1e6:g} Mbaud", f"`{board.program}`"]
 
 
+def test_links() -> None:
+    """SPI pins and places in the flash."""
+    spi = [row for row in ROWS if len(row) == 6 and row[0].startswith("`") and row[0] != "`--board`"]
+    assert spi == [
+        [f"`{board.name}`", board.spi.where, board.spi.cs, board.spi.sck, board.spi.copi, board.spi.cipo]
+        for board in BOARDS.values()
+        if board.spi
+    ]
+    flash = [row for row in ROWS if len(row) == 4 and row[0].startswith("`") and row[0] != "`--board`"]
+    assert flash == [
+        [
+            f"`{board.name}`", f"{board.flash.address:#x}", f"{(board.flash.end - board.flash.address) // 1024:,} KiB",
+            f"`{board.flash.write}`",
+        ]
+        for board in BOARDS.values()
+        if board.flash
+    ]  # fmt: skip
+
+
 def test_nothing_else() -> None:
     assert {row[1] for row in ROWS if len(row) == 9 and row[1].startswith("`")} - {"`--board`"} == {f"`{name}`" for name in BOARDS}
 
