@@ -206,12 +206,13 @@ def _taps(layout: MapLayout, kernel: tuple[int, int], stride: int, padding: tupl
     return tuple(taps)
 
 
-def _output_runs(first_words: list[int], words: int) -> tuple[OutputRun, ...]:
-    """Cuts the groups into runs with ``first_words[g] = start + (g div period) * period_words``."""
+def _output_runs(first_words: list[int], words: int, cut: int) -> tuple[OutputRun, ...]:
+    """Cuts the groups into runs with ``first_words[g] = start + (g div period) * period_words``, and in front of group ``cut``."""
     runs = []
     start = 0
     while start < len(first_words):
-        rest = [word - first_words[start] for word in first_words[start:]]
+        end = cut if start < cut else len(first_words)
+        rest = [word - first_words[start] for word in first_words[start:end]]
         period = next((g for g, word in enumerate(rest) if word), len(rest))
         step = rest[period] if period < len(rest) else 0
         length = next((g for g, word in enumerate(rest) if word != g // period * step), len(rest))
@@ -271,9 +272,13 @@ def plan_layer(
     ``distance`` how many addresses behind the first map it begins. ``tile_rows``: output rows of a tile; 0: all.
     """
     kernel_rows = row_distance = 1
+    cut = 0
     if isinstance(node, Convolution):
         outputs, height, width, fan_in = node.weights.shape
         first_words, words = input_words(outputs, node.groups, fan_in, source.word_channels, n)
+        if PRODUCTS[node.product].masking and source.channel_bytes % source.m:
+            # The descriptor says what is masked in the last word: groups that read the map's last word have one of their own.
+            cut = next(group for group, word in enumerate(first_words) if word + words == source.words)
         # A walked row is no word's end, behind which bytes would be masked.
         if words == 1 and not (node.padding[0] or node.padding[2]) and not PRODUCTS[node.product].masking:
             kernel_rows, row_distance = height, node.dilation[0]
@@ -311,7 +316,7 @@ def plan_layer(
         output=target,
         stride=stride,
         taps=taps,
-        runs=_output_runs(first_words, words),
+        runs=_output_runs(first_words, words, cut),
         kernel_rows=kernel_rows,
         row_distance=row_distance,
         tiles=_row_tiles(taps, source, target.height, stride[0], tile_rows or target.height),

@@ -190,6 +190,9 @@ def assemble(
             group_bytes = config.n * target.bits // 8
             if output_byte % config.lane_pitch:
                 raise ValueError(f"layer {node.name} begins at byte {output_byte}; the engine cannot write there: {config}")
+            last_byte = config.m - 1 if config.masking else 0
+            if masked and run.first_word + run.words == source.words:
+                last_byte = (source.channel_bytes - 1) % config.m
             loops = {name: value for name, value in plan.loops(tile, run).items() if name != "output_bits"}
             values = loops | {
                 "tap_first": taps.place(tile.taps),
@@ -215,7 +218,7 @@ def assemble(
                 "last_lane": (end_byte - 1) % group_bytes if rule else 0,
                 "product": config.products.index(product.name) if rule else 0,
                 "output_format": config.output_formats.index(target.format),
-                "byte_last": (source.channel_bytes - 1) % config.m if masked else config.m - 1 if config.masking else 0,
+                "byte_last": last_byte,
                 "wrap": int(isinstance(rule, CertifiedRequantization) and rule.wraps),
             }
             descriptors.append(values)

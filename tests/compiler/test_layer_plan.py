@@ -75,3 +75,18 @@ def test_rows_are_taps_where_they_may_be_padding_or_words_are_walked(node: Convo
     height, width = (3, 5) if node.padding[0] else (1, 3)
     plan = plan_layer(node, _MAP, replace(_MAP, height=height, width=width), 2)
     assert (len(plan.taps), plan.kernel_rows, plan.word_step) == (15, 1, _MAP.plane_words)
+
+
+@pytest.mark.parametrize(("channels", "runs"), [(27, [(3, 0), (1, 3)]), (32, [(4, 0)]), (29, [(4, 0)]), (8, [(1, 0)])])
+def test_groups_that_read_the_end_of_a_ternary_map_have_a_descriptor_of_their_own(
+    channels: int, runs: list[tuple[int, int]]
+) -> None:
+    """Bytes behind the last channel are masked in their word, and only there: words of two bytes hold eight channels."""
+    layer = Convolution(
+        name="conv", operator="Conv", input="a", output="b", weights=np.ones((channels, 1, 1, 1), np.int8),
+        bias=np.zeros(channels, np.int64), groups=channels, product="ternaryxternary",
+        requantization=FloatRequantization(scale=np.ones(channels, np.float32), zero_point=0),
+    )  # fmt: skip
+    source = MapLayout(p=1, m=2, height=2, width=2, channels=channels, format="ternary")
+    plan = plan_layer(layer, source, source, 8)
+    assert [(run.groups, run.first_word) for run in plan.runs] == runs

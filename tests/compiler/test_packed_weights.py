@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from macaw.compiler.graph import Convolution
+from macaw.compiler.layer_requantization import accumulator_width, reachable_accumulators
 from macaw.compiler.packed_weights import layer_surplus, packed_weights, surplus
+from macaw.compiler.requantization import FloatRequantization
 from macaw.hw.memory.map_layout import MapLayout
 from macaw.hw.products import PRODUCTS
 from macaw.sim.golden.mac_array import mac_array
@@ -35,3 +38,24 @@ def test_sums_of_the_array(name: str, channels: int, m: int) -> None:
         dots = (dots + values.size) // 2
     assert (sums - dots == surplus(rows, product).sum(1)).all()
     assert (sums - dots == layer_surplus(weights, product)).all()
+
+
+@pytest.mark.parametrize("name", ["binaryxbinary", "int8xbinary"])
+def test_accumulators_hold_the_surplus(name: str) -> None:
+    """The most one-sided weights: pairs that all differ, or none."""
+    product = PRODUCTS[name]
+    for pattern in ((1, 1), (-1, -1), (1, -1)):
+        # Channels 0 and 8, or 0 and 1, are a pair.
+        pairs = np.repeat(np.array([pattern], np.int8), 8, axis=1) if product.counts else np.array([pattern], np.int8)
+        weights = np.tile(pairs.reshape(-1), 40 // 8).reshape(1, 1, 1, -1)
+        layer = Convolution(
+            name="conv", operator="Conv", input="x", output="y", weights=weights, bias=np.zeros(1, np.int64),
+            requantization=FloatRequantization(scale=np.ones(1, np.float32), zero_point=0), product=name,
+        )  # fmt: skip
+        ends = product.activations.low, product.activations.high
+        low, high = reachable_accumulators(layer, 0, ends)
+        more = layer_surplus(weights, product)
+        width = accumulator_width(layer, 0, ends, paired=True)
+        assert -(1 << width - 1) <= int((low + more)[0]) and int((high + more)[0]) < 1 << width - 1
+        assert width >= accumulator_width(layer, 0, ends)
+        assert width <= accumulator_width(layer, 0, ends) + 1

@@ -71,3 +71,20 @@ def test_paired(data: st.DataObject, pairs: int, spread: bool) -> None:
     assert paired_dot(*words, spread) == counted + pair_term(words[1], spread)
     if not spread:
         assert counted == xnor_popcount(*words)
+
+
+def test_a_ternary_product_is_no_single_bit() -> None:
+    """With terms of each side alone it is none of the 512 bits of both; it is the two-valued forms of docs/dot-products.md."""
+    values = np.array([-1, 0, 1])
+    a, w = (grid.reshape(-1) for grid in np.meshgrid(values, values, indexing="ij"))
+    sides = np.stack([*(a == value for value in values), *(w == value for value in values)], axis=1).astype(float)
+
+    def explains(third: np.ndarray) -> bool:
+        terms = np.concatenate([sides, third.reshape(-1, 1)], axis=1).astype(float)
+        return bool(np.allclose(terms @ np.linalg.lstsq(terms, a * w, rcond=None)[0], a * w))
+
+    assert not any(explains(bits >> np.arange(9) & 1) for bits in range(512))
+    both = [(a == value) & (w == value) for value in values]
+    assert explains(2 * (a == w) - 3 * both[1])
+    assert explains(2 * both[2] + 2 * both[0] - both[1])
+    assert explains((a * w != 0) - 2 * (a * w < 0))
