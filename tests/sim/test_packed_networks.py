@@ -25,7 +25,7 @@ NETWORKS = 6
 @pytest.mark.parametrize(
     ("seed", "formats", "joining"),
     [
-        (1, ("binary", "int8"), False),
+        (7, ("binary", "int8"), False),
         (2, ("binary", "ternary", "int8"), True),
         (3, ("int4", "int8"), False),
         (4, tuple(FORMATS), True),
