@@ -1,6 +1,6 @@
 """Networks of one- and two-dimensional convolutions for biosignals: their layers, and the torch modules of their three forms.
 
-Source: the ECG and EEG networks of a DATE 2020 paper on binarized networks in resistive memory (docs/ecg-eeg.md).
+Source: the ECG and EEG networks of Penkovsky et al., DATE 2020 (docs/ecg-eeg.md).
 """
 
 from __future__ import annotations

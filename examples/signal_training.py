@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ import numpy.typing as npt
 import onnx
 
 from macaw.compiler.model_import import import_model
+from macaw.scripts.marked_section import write_section
 from macaw.sim.reference import open_reference
 
 from .float_export import float_model
@@ -28,7 +28,6 @@ from .signal_network import FloatArray, Form, LabelArray, Recipe, SignalNetwork,
 __all__ = ["Examples", "SignalTask", "rounded", "run_script"]
 
 _CALIBRATION = 256
-_BEGIN, _END = "<!-- accuracy -->", "<!-- /accuracy -->"
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,8 @@ class SignalTask:
     """What a folder's script trains.
 
     ``networks``, ``recipes``: by form. ``load``: all examples in the form's input shape, from the data file. ``heldout``: groups that take no
-    part in training or calibration. ``kept``: held-out examples that are written beside the models, 0: none.
+    part in training or calibration. ``kept``: how many held-out examples are written beside the models; ``whole``: all examples are, too, those of
+    the training included, to compare more inputs than are held out.
     """
 
     title: str
@@ -64,6 +64,7 @@ class SignalTask:
     input_scale: float
     group: str
     kept: int
+    whole: bool = False
     seed: int = 1
 
 
@@ -133,6 +134,12 @@ def _heldout_sample(task: SignalTask, examples: Examples) -> Examples:
     return examples.take(np.array(turns[: task.kept]))
 
 
+def _keep(task: SignalTask, name: str, examples: Examples, output: Path) -> None:
+    """Write examples beside the models, as `macaw verify` takes them."""
+    arrays: dict[str, Any] = {INPUT: examples.inputs, "labels": examples.labels, task.group: examples.groups}
+    np.savez_compressed(output / f"{name}_{'x'.join(map(str, examples.inputs.shape[1:]))}.npz", **arrays)
+
+
 def recreate(task: SignalTask, data: Path, output: Path, forms: Sequence[Form], folds: bool) -> None:
     """Train the forms, write their models, held-out inputs and results, and the table in README.md."""
     output.mkdir(parents=True, exist_ok=True)
@@ -147,12 +154,9 @@ def recreate(task: SignalTask, data: Path, output: Path, forms: Sequence[Form], 
         if folds:
             result["folds"] = _folds(task, form, examples)
         results[form.value] = result
-        if task.kept:
-            sample = _heldout_sample(task, examples)
-            shape = "x".join(map(str, network.shape))
-            name = output / f"heldout_{shape}.npz"
-            arrays: dict[str, Any] = {INPUT: sample.inputs, "labels": sample.labels, task.group: sample.groups}
-            np.savez_compressed(name, **arrays)
+        _keep(task, "heldout", _heldout_sample(task, examples), output)
+        if task.whole:
+            _keep(task, "all", examples, output)
         print(f"{form.value}: {result['exported']} of {result['examples']} held-out examples right", flush=True)
     ordered = {form.value: results[form.value] for form in Form if form.value in results}
     results_path.write_text(json.dumps(ordered, indent=1) + "\n")
@@ -170,7 +174,7 @@ def _folds(task: SignalTask, form: Form, examples: Examples) -> dict[str, Any]:
 
 
 def write_table(task: SignalTask, results: dict[str, Any], page: Path) -> None:
-    """Put the results into the section of the page that is kept for them; a page without that section stays as it is."""
+    """Put the results into the section "accuracy" of the page, if there is one."""
     titles = {Form.REAL: "real (int8)", Form.CLASSIFIER: "binary classifier", Form.BINARY: "fully binary"}
     heldout = ", ".join(map(str, task.heldout))
     rows = [
@@ -187,12 +191,8 @@ def write_table(task: SignalTask, results: dict[str, Any], page: Path) -> None:
             f"| {title} | `{model_file(task, form)}` | {shape} | {item['features']}-{item['hidden']}-{item['classes']} "
             f"| {_share(item['trained'], item['examples'])} | {_share(item['exported'], item['examples'])} | {every} |"
         )
-    text = page.read_text() if page.is_file() else ""
-    if _BEGIN in text and _END in text:
-        head, rest = text.split(_BEGIN, 1)
-        temporary = page.with_name(f".{page.name}")
-        temporary.write_text("\n".join([f"{head}{_BEGIN}", *rows, ""]) + _END + rest.split(_END, 1)[1])
-        os.replace(temporary, page)
+    if page.is_file():
+        write_section(page, "accuracy", "\n".join(rows))
 
 
 def _share(right: int, total: int) -> str:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ..boards.accelerator import Images
 from ..hw.errors import CheckFailed, UserError
 from ..sim.faults import STORAGES, FaultyNetwork, bit_error_rate, faulty_image, undefined_codes
 from ..sim.golden_network import model_output, quantize_input
@@ -132,8 +131,7 @@ def fault_rows(build: Build, inputs: Inputs, plan: FaultPlan, *, progress: Stage
 def _check_rtl(
     build: Build, image: NDArray[np.uint32], integers: NDArray[np.int8], maps: NDArray[np.int8], what: str, progress: Stages
 ) -> None:
-    images = Images(build.images.program, build.images.taps, image)
-    found = simulate_inputs(replace(build, images=images), integers, {}, layers=0, progress=progress)
+    found = simulate_inputs(replace(build, images=replace(build.images, weights=image)), integers, {}, layers=0, progress=progress)
     differ = int((found.outputs != maps[: len(integers)]).sum())
     if differ:
         raise CheckFailed(f"With the same wrong weights ({what}) {differ:,} outputs of the RTL differ from the golden model's.")

@@ -1,6 +1,6 @@
 """Errors in the weight memory: which bits of its image are wrong, and what the network then computes.
 
-Two storages, after the DATE 2020 paper on binarized networks in resistive memory: a bit in one device (1T1R), or as a complementary pair of
+Two storages, after Penkovsky et al., DATE 2020 (docs/ecg-eeg.md): a bit in one device (1T1R), or as a complementary pair of
 devices that a sense amplifier compares (2T2R). docs/faults.md has the model and its limits.
 """
 
@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from ..compiler.certified_requantization import CertifiedRequantization
 from ..compiler.compilation import Compilation
 from ..compiler.graph import Convolution
+from ..compiler.packed_weights import layer_surplus
 from ..hw.formats import NumberFormat
+from ..hw.products import PRODUCTS
 from .golden.requantizer import requantizer
 from .golden_network import GoldenNetwork
 from .weight_cells import WeightCells
@@ -53,9 +55,10 @@ def faulty_image(
     ``draws``: one number for each of ``cells.bits``, uniform over 0..1. With the same draws a larger rate inverts the same
     bits and more.
     """
-    wrong = cells.bits[draws < rate]
+    chosen = draws < rate
+    wrong, ones = cells.bits[chosen], (1 << cells.copies[chosen]) - 1
     result = image.astype("<u4").copy()
-    np.bitwise_xor.at(result, wrong >> 5, np.left_shift(np.uint32(1), (wrong & 31).astype(np.uint32)))
+    np.bitwise_xor.at(result, wrong >> 5, (ones << (wrong & 31)).astype(np.uint32))
     return result.astype(np.uint32), len(wrong)
 
 
@@ -68,7 +71,9 @@ class FaultyNetwork(GoldenNetwork):
     """The golden model of a compiled network with other weights than it was made for.
 
     The engine's accumulators are as wide as the right weights need. With wrong ones sums may be larger: they wrap, at
-    ``accumulator_width`` bits, and so does the sum in front of the shift at ``offset_width``. Requantization parameters stay those of the right weights.
+    ``accumulator_width`` bits, and so does the sum in front of the shift at ``offset_width``. Requantization parameters stay those of the
+    right weights, also what they subtract as the surplus of paired products (docs/program-format.md): with wrong weights the
+    surplus is another, and the difference stays in the sum.
 
     compilation : Compilation
     weights : int8 by output tensor of the layer, in the shapes of the right ones
@@ -82,11 +87,20 @@ class FaultyNetwork(GoldenNetwork):
         ]
         super().__init__(replace(graph, nodes=nodes), compilation.certified)
         self._config = compilation.config
+        self._surplus = {
+            node.output: tuple(layer_surplus(values, PRODUCTS[node.product]) for values in (weights[node.output], node.weights))
+            for node in graph.nodes
+            if isinstance(node, Convolution) and node.output in weights and node.product in self._config.paired_products
+        }
 
     def _requantized(self, output: str, sums: NDArray[np.int64]) -> NDArray[np.int8]:
         config, rule = self._config, self.certified[output]
-        sums = _wrapped(sums, config.accumulator_width)
-        ends = [int(rule.multiplier.max()) << config.accumulator_width - 1, int(np.abs(rule.offset).max())]
+        none = np.zeros(1, np.int64)
+        wrong, right = self._surplus.get(output, (none, none))
+        sums = _wrapped(sums + wrong, config.accumulator_width) - right
+        # The image's offset is the rule's minus multiplier times surplus.
+        largest = (1 << config.accumulator_width - 1) + 2 * int(np.abs(right).max())
+        ends = [int(rule.multiplier.max()) * largest, int(np.abs(rule.offset).max())]
         if sum(ends) < 1 << config.offset_width - 1:
             return super()._requantized(output, sums)
         totals = sums.astype(object) * rule.multiplier.astype(object) + rule.offset.astype(object)

@@ -12,6 +12,7 @@ from ..compiler.compilation import Compilation
 from ..compiler.graph import COPY, Convolution
 from ..compiler.layer_plan import LayerPlan
 from ..compiler.program import ProgramLayer
+from ..hw.errors import UserError
 from ..hw.formats import NumberFormat
 from ..hw.products import PRODUCTS
 
@@ -38,12 +39,22 @@ class WeightCells:
     bits : NDArray[np.int64]
         Places of all bits in the image: bit ``b mod 32`` of word ``b div 32``. Layer by layer, weight by weight, lowest bit
         first.
+    copies : NDArray[np.int64]
+        How many bits of the image, from that place on, are one stored bit: 8 for a binary weight of an int8 map, whose byte
+        is filled with it (0x7F or 0x80), else 1.
+
+    Raises UserError for weights that lie in an external memory.
     """
 
     def __init__(self, compilation: Compilation) -> None:
         self._formats: dict[str, NumberFormat] = {}
         self._places: dict[str, NDArray[np.int64]] = {}
         program = compilation.program
+        if program.external.size:
+            raise UserError(
+                "The weights of this build lie in an external memory, where errors are not modelled: build for a device that "
+                "holds them on the chip."
+            )
         plans = {plan.node.output: plan for plan in compilation.plan.layers}
         for layer in program.layers:
             plan = plans[layer.output]
@@ -58,6 +69,9 @@ class WeightCells:
             for name, places in self._places.items()
         ]
         self.bits = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+        spread = {plan.node.output for plan in compilation.plan.layers if _fills_its_byte(plan)}
+        counts = [np.full(len(part), 8 if name in spread else 1) for name, part in zip(self._places, parts, strict=True)]
+        self.copies = np.concatenate(counts) if counts else np.zeros(0, np.int64)
 
     def formats(self) -> Mapping[str, NumberFormat]:
         """The format in which each layer's weights are stored."""
@@ -74,6 +88,10 @@ class WeightCells:
                 codes |= stored[places + bit] << np.uint8(bit)
             weights[name] = np.array([held.decode(code) for code in range(1 << held.width)], np.int8)[codes]
         return weights
+
+
+def _fills_its_byte(plan: LayerPlan) -> bool:
+    return isinstance(plan.node, Convolution) and plan.node.product == "int8xbinary"
 
 
 def _places(plan: LayerPlan, node: Convolution, layer: ProgramLayer, compilation: Compilation) -> NDArray[np.int64]:

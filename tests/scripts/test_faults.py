@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from macaw.scripts import faults
@@ -86,6 +87,18 @@ def test_what_is_refused(macaw: Any, small_build: Path, digits: Path, inputs: Pa
     macaw("faults", small_build, "--inputs", tmp_path / "absent.npz", "-o", tmp_path / "out").refused(2, "do not exist")
     (tmp_path / "file").write_text("in the way")
     macaw("faults", small_build, "--inputs", inputs, "-o", tmp_path / "file").refused(2, "cannot be written", "another with -o")
+
+
+def test_ternary_weights_are_refused(macaw: Any, models: Any, tmp_path: Path) -> None:
+    path = models.convolution(inputs=4, outputs=8, size=6)
+    model = onnx.load(str(path))
+    weights = next(tensor for tensor in model.graph.initializer if tensor.name == "weights")
+    ternary = np.sign(onnx.numpy_helper.to_array(weights) // 64).astype(np.int8)
+    weights.CopyFrom(onnx.numpy_helper.from_array(ternary, "weights"))
+    onnx.save(model, str(path))
+    np.savez(tmp_path / "inputs.npz", x=np.zeros((2, 4, 6, 6), np.float32))
+    outcome = macaw("faults", path, "--array", "1,4,8", "--inputs", tmp_path / "inputs.npz", "-o", tmp_path / "out")
+    outcome.refused(2, "The weights of 'big' are stored as ternary codes, one of which means nothing", "binary, 4-bit or 8-bit")
 
 
 def test_plots_of_several_tables(small_build: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -105,6 +105,12 @@ def test_compile_simulation(small_build: Path, tmp_path: Path, words: list[str],
     assert not [path for path in folder.glob("simulation/*") if path.is_dir()]
 
 
+def test_faults(digits: Path, small_build: Path, tmp_path: Path) -> None:
+    words = ["faults", str(small_build), "--inputs", str(digits.with_name("heldout.npz")), "-o", str(tmp_path / "out")]
+    _interrupt(words, "faults", tmp_path, delay=0.3)
+    assert not list((tmp_path / "out").iterdir())
+
+
 def test_synthesis(digits: Path, tmp_path: Path, looks_complete: LooksComplete) -> None:
     folder = tmp_path / "build"
     words = ["build", str(digits), "--board", "ulx3s-85f", "--array", "1,4,2", "-o", str(folder)]

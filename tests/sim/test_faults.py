@@ -45,6 +45,8 @@ def test_the_image_decodes_to_the_weights(name: str) -> None:
         np.testing.assert_array_equal(weights[node.output], node.weights, err_msg=node.name)
     widths = [cells.formats()[node.output].width for node in layers]
     assert len(cells.bits) == sum(node.weights.size * width for node, width in zip(layers, widths, strict=True))
+    spread = sum(node.weights.size for node in layers if node.product == "int8xbinary")
+    assert (cells.copies == 8).sum() == spread and (cells.copies == 1).sum() == len(cells.bits) - spread
     assert len(np.unique(cells.bits)) == len(cells.bits)
 
 
@@ -61,6 +63,16 @@ def test_an_inverted_bit_is_one_wrong_weight(digits: Compilation) -> None:
         differences = np.concatenate([(found[name].astype(int) ^ right[name]).reshape(-1) & 255 for name in cells.layers])
         assert np.flatnonzero(differences).tolist() == [place // 8]
         assert differences[place // 8] == 1 << place % 8
+
+
+def test_all_bits_inverted_are_all_binary_weights_negated() -> None:
+    compilation = compiled("ecg/ecg_binary.onnx", MODELS["ecg/ecg_binary.onnx"])
+    cells, image = WeightCells(compilation), compilation.program.weights
+    wrong, count = faulty_image(image, cells, np.zeros(len(cells.bits)), 0.5)
+    assert count == len(cells.bits)
+    for name, values in cells.decode(image).items():
+        np.testing.assert_array_equal(cells.decode(wrong)[name], -values)
+    assert np.array_equal(faulty_image(wrong, cells, np.zeros(len(cells.bits)), 0.5)[0], image)
 
 
 def test_without_errors_it_is_the_golden_network(digits: Compilation) -> None:
