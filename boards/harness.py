@@ -27,7 +27,7 @@ from ..hw.external.sdram_timing import SdramTiming
 from ..hw.memory.contents import Contents
 from ..hw.primitives.target import Family, family_of
 
-__all__ = ["LINKS", "SDRAM_PIN_DELAY", "Harness"]
+__all__ = ["LINKS", "SDRAM_PIN_DELAY", "Harness", "loading_cycles"]
 
 SDRAM_PIN_DELAY = 2
 """Cycles that registers at the pins of an SDRAM take (boards/sdram_pins.py)."""
@@ -37,6 +37,12 @@ LINKS = ("uart", "spi")
 
 _FLASH_HALF_HZ = 40_000_000  # halves of the flash's clock last 25 ns or more
 _FLASH_WAKE_SECONDS = 50e-6
+
+
+def loading_cycles(image_bytes: int, clock_hz: int) -> int:
+    """Cycles after reset in which an image has been loaded from the flash, at most: the bridge's accesses are hidden by the
+    reading of what follows, or take less than a tenth of it."""
+    return 1000 + round(clock_hz * _FLASH_WAKE_SECONDS) + 18 * -(-clock_hz // _FLASH_HALF_HZ) * (image_bytes + 1024)
 
 
 class Harness(wiring.Component):

@@ -22,6 +22,7 @@ from .network_plan import NetworkPlan
 from .number_formats import choose_formats
 from .program import Program, assemble
 from .requantize import requantize
+from .weight_streaming import WeightPlan
 
 __all__ = ["Compilation", "compile_graph"]
 
@@ -35,7 +36,7 @@ class Compilation:
     ``graph``: the network as it runs, in its ``arrangement`` and with the copies of ``plan``. ``certified``: the
     requantization of every layer that multiplies, by its output tensor. ``layer_cycles``: the cycle model's breakdown, one
     a layer of the plan. ``cycles``: what the cycle counter will show. ``slots``: products that the array could make in them. ``candidates``: the fastest engines, if one was
-    to be chosen.
+    to be chosen. ``weights``: how the weights are streamed, None if all stay on the chip.
     """
 
     graph: Graph
@@ -49,6 +50,7 @@ class Compilation:
     slots: int
     resources: EngineResources
     candidates: tuple[Candidate, ...] = ()
+    weights: WeightPlan | None = None
 
 
 def compile_graph(
@@ -105,7 +107,8 @@ def compile_graph(
         arrangement=best.arrangement,
         config=best.config,
         plan=plan,
-        program=assemble(best.config, plan, certified),
+        program=assemble(best.config, plan, certified, best.engine.weights),
+        weights=best.engine.weights,
         certified=certified,
         layer_cycles=best.engine.layer_cycles,
         cycles=best.cycles,

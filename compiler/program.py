@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 
 from ..hw.config import EngineConfig
 from ..hw.control.descriptor import descriptor_layout, descriptor_words, encode, tap_layout
+from ..hw.external.weight_stream import BURST_WORDS
 from ..hw.formats import FORMATS
 from ..hw.memory.map_layout import MapLayout
 from ..hw.products import PRODUCTS
 from .certified_addition import CertifiedAddition
 from .certified_requantization import CertifiedRequantization
 from .graph import Convolution, Tensor
-from .layer_plan import Tap, addition_weights, dense_weights
+from .layer_plan import OutputRun, Tap, addition_weights, dense_weights
 from .network_plan import NetworkPlan
 from .packed_weights import packed_weights, surplus
+from .weight_stream_image import weight_stream
+from .weight_streaming import WeightPlan
 
 __all__ = ["Program", "ProgramLayer", "assemble"]
 
@@ -41,13 +44,15 @@ class ProgramLayer:
 class Program:
     """Everything that the host loads, as the regions of the core hold it (hw/control/register_map.py).
 
-    ``program``, ``taps``, ``weights``: 32-bit words in region order, gaps included. ``maps``: layout of every tensor by name.
+    ``program``, ``taps``, ``weights``, ``external``: 32-bit words in region order, gaps included; the last is the weight stream,
+    empty in an engine without. ``maps``: layout of every tensor by name.
     """
 
     config: EngineConfig
     program: NDArray[np.uint32]
     taps: NDArray[np.uint32]
     weights: NDArray[np.uint32]
+    external: NDArray[np.uint32]
     maps: Mapping[str, MapLayout]
     layers: tuple[ProgramLayer, ...]
     input: str
@@ -133,8 +138,10 @@ def assemble(
     config: EngineConfig,
     network: NetworkPlan,
     certified: Mapping[str, CertifiedRequantization | CertifiedAddition],
+    weights: WeightPlan | None = None,
 ) -> Program:
-    """Encodes a planned network. ``certified``: the requantization of each layer, by output tensor.
+    """Encodes a planned network. ``certified``: the requantization of each layer, by output tensor. ``weights``: which are
+    streamed, in an engine that does; its network must be ``network``.
 
     The engine's depths are not checked here: EngineConfig of the result is ``config`` as given.
     """
@@ -143,7 +150,9 @@ def assemble(
     weight_words: list[NDArray[np.uint8]] = []
     layers = []
     words: list[int] = []
-    for plan in network.layers:
+    parts: dict[tuple[int, OutputRun], range] = {}
+    passes = 0
+    for index, plan in enumerate(network.layers):
         node = plan.node
         source, target = network.maps[node.input], network.maps[node.output]
         rule = certified[node.output] if plan.multiplies else None
@@ -178,6 +187,7 @@ def assemble(
                     weight_words.extend(_parameter_words(rule, channels, surpluses, config))
                     ordered = rows.transpose(1, 2, 0, 3).reshape(-1, config.n, config.m)
                     weight_words.extend(ordered)
+                parts[index, run] = range(weight_first[run], len(weight_words))
         masked = rule is not None and product.masking
         if target.format not in config.output_formats:
             raise ValueError(f"layer {node.name} writes a {target.format} map; the engine writes {config.output_formats}")
@@ -221,6 +231,9 @@ def assemble(
                 "byte_last": last_byte,
                 "wrap": int(isinstance(rule, CertifiedRequantization) and rule.wraps),
             }
+            if weights is not None:
+                values |= {"weight_first": weights.passes[passes].first, "transfers": weights.passes[passes].transfers}
+            passes += 1
             descriptors.append(values)
             bits = encode(descriptor_layout(config), values)
             words.extend(bits >> 32 * k & 0xFFFFFFFF for k in range(descriptor_words(config)))
@@ -235,6 +248,15 @@ def assemble(
             )
         )
     header = [config.identity & 0xFFFFFFFF, config.identity >> 32]
+    external = np.zeros(0, np.uint32)
+    if weights is not None:
+        contents = {
+            key: np.array([weight_words[word] for word in words_of], np.uint8).reshape(-1, config.n * config.m)
+            for key, words_of in parts.items()
+        }
+        external = weight_stream(config, weights, contents)
+        header += [int(external[0]), len(external) // BURST_WORDS]
+        weight_words = [word.reshape(config.n, config.m) for key in weights.pinned for word in contents[key]]
     end = [0] * descriptor_words(config)
     layout = tap_layout(config)
     entries = [encode(layout, _tap_values(tap, config)) for tap in taps.entries]
@@ -243,6 +265,7 @@ def assemble(
         program=np.array(header + words + end, np.uint32),
         taps=_segments(entries, -(-layout.size // 32)),
         weights=_weight_image(weight_words, config),
+        external=external,
         maps=network.maps,
         layers=tuple(layers),
         input=network.graph.input,

@@ -30,13 +30,13 @@ def _program_words(config: EngineConfig, plan: WeightPlan) -> int:
 
 
 def _fastest(config: EngineConfig, engine: SizedEngine, memory: ExternalMemory) -> tuple[EngineConfig, WeightPlan] | None:
-    """The weight plan with the fewest cycles in a buffer of ``config.weight_depth``, and the engine with its program memory."""
+    """The weight plan with the fewest cycles, roughly, in a buffer of ``config.weight_depth``, and the engine with its program memory."""
     best = None
     for plan in weight_plans(engine.plan, config.parameter_words, config.weight_depth):
         words = _program_words(config, plan)
         if words > _MOST_PROGRAM or stream_words(config, plan) > memory.words:
             continue
-        cycles = program_cycles(config, streamed_cycles(config, plan, memory))
+        cycles = program_cycles(config, streamed_cycles(config, plan, memory, rough=True))
         key = cycles, words
         if best is None or key < best[0]:
             best = key, plan

@@ -181,8 +181,10 @@ def weight_plans(network: NetworkPlan, parameter_words: int, depth: int) -> list
     return list(found.values())
 
 
-def streamed_cycles(config: EngineConfig, plan: WeightPlan, memory: ExternalMemory) -> tuple[LayerCycles, ...]:
-    """The cycle model's breakdown for each layer, waiting included."""
+def streamed_cycles(
+    config: EngineConfig, plan: WeightPlan, memory: ExternalMemory, *, rough: bool = False
+) -> tuple[LayerCycles, ...]:
+    """The cycle model's breakdown for each layer, waiting included; ``rough``: waiting by the memory's average rate."""
     passes: list[LayerCycles] = []
     counts = []
     for layer in plan.network.layers:
@@ -190,7 +192,7 @@ def streamed_cycles(config: EngineConfig, plan: WeightPlan, memory: ExternalMemo
         for tile, run in layer.passes:
             passes.append(done[run] if run in done else layer_cycles(config, layer.loops(tile, run)))
         counts.append(len(layer.passes))
-    streamed = streamed_passes(config, passes, [item.transfers for item in plan.passes], plan.loads(config), memory)
+    streamed = streamed_passes(config, passes, [item.transfers for item in plan.passes], plan.loads(config), memory, rough=rough)
     return tuple(_sum(streamed[sum(counts[:i]) : sum(counts[: i + 1])]) for i in range(len(counts)))
 
 

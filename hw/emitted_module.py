@@ -12,15 +12,15 @@ __all__ = ["EmittedModule"]
 
 
 class EmittedModule(wiring.Component):
-    """Stands for ``component`` where it is not to be elaborated again: an instance of the module ``name``, which
+    """Stands for ``component``, or one with that signature, where it is not to be elaborated again: an instance of the module ``name``, which
     :func:`macaw.hw.emit.verilog` has made of it.
 
     Members are those of ``component``; clock domain ``sync``.
     """
 
-    def __init__(self, component: wiring.Component, name: str) -> None:
+    def __init__(self, component: wiring.Component | wiring.Signature, name: str) -> None:
         self.name = name
-        super().__init__(component.signature)
+        super().__init__(component if isinstance(component, wiring.Signature) else component.signature)
 
     def elaborate(self, platform: Any) -> Module:
         ports: dict[str, Any] = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}

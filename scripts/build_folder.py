@@ -151,10 +151,7 @@ class Build:
         clock_hz = self.manifest["clock_hz"]
         self.simulation_folder.mkdir(exist_ok=True)
         path = self.simulation_folder / "system.v"
-        engine = SdramEngine(
-            self.compilation.config, clock_hz=clock_hz, timing=self.board.sdram, pin_delay=SDRAM_PIN_DELAY
-        )
-        core = EmittedModule(engine, "core")
+        core = EmittedModule(SdramEngine.interface(), "core")
         path.write_text(
             memory_system(core, self.core.read_text(), self.board.sdram, clock_hz, SDRAM_PIN_DELAY, name="system")
         )

@@ -30,6 +30,7 @@ _PARTS = (
     ("stalls", "waits for the drain"),
     ("drain", "drains the last pixels"),
     ("overhead", "fetch, decode, flush"),
+    ("waiting", "waits for weights from the external memory"),
 )
 """Parts of a layer's cycles (sim/cost/cycles.py), which sum to all of them."""
 
@@ -166,6 +167,7 @@ def _page(figures: Mapping[str, Any], folder: str) -> dict[str, Any]:
         "bitstream": _bitstream(implementation, figures.get("project")),
         "parts": [{"key": key, "text": text} for key, text in _PARTS],
         "layers": _layers(figures),
+        "streamed": figures.get("external") is not None,
         "total": _total(figures),
         "memories": _memories(figures.get("memories") or {}, engine),
         "resources": _resources(figures, implementation, board),
@@ -250,8 +252,8 @@ def _layers(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
     for layer in layers:
         segments, left = [], 0.0
         for key, text in _PARTS:
-            width = 100 * layer[key] / longest
-            if layer[key]:
+            width = 100 * layer.get(key, 0) / longest
+            if layer.get(key):
                 segments.append(
                     {
                         "key": key,
@@ -273,6 +275,8 @@ def _layers(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "utilization": _share(layer["utilization"]) if products else "–",
                 "bar": f"{100 * min(layer['utilization'], 1.0):.2f}" if products else None,
                 "stalls": _count(layer["stalls"]),
+                "waiting": _count(layer.get("waiting")),
+                "external": _count(layer.get("external_bytes")),
                 "reasons": list(layer.get("reasons", ()))[:3],
                 "segments": segments,
             }
@@ -294,6 +298,8 @@ def _total(figures: Mapping[str, Any]) -> dict[str, str]:
         "outside": _count(outside),
         "utilization": _share(figures.get("utilization")),
         "stalls": _count(sum(layer["stalls"] for layer in layers)),
+        "waiting": _count(sum(layer.get("waiting", 0) for layer in layers)),
+        "external": _count((figures.get("external") or {}).get("bytes")),
     }
 
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from ..boards.accelerator import Accelerator
 from ..hw.errors import CheckFailed
-from ..sim.core_simulation import CoreSimulation
 from ..sim.golden_network import GoldenNetwork, model_output, quantize_input
 from ..sim.reference import Reference, open_reference, output_differences
 from .build_folder import Build
@@ -118,7 +117,7 @@ def simulate_inputs(
     compilation, count = build.compilation, len(integers)
     graph, program = compilation.graph, compilation.program
     progress("compile RTL", 0.0, "Verilator")
-    simulation = CoreSimulation(build.core, build.simulation_folder)
+    simulation = build.simulate_core()
     progress("compile RTL", 1.0, "core.v")
     differing = {layer.output: 0 for layer in program.layers}
     outputs = np.zeros((count, *graph.tensors[graph.output].shape), np.int8)

@@ -6,7 +6,7 @@ from typing import Any
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out, Signature, connect, flipped
 
 from ..bus.core_port import CorePort
 from ..config import EngineConfig
@@ -49,13 +49,19 @@ class SdramEngine(wiring.Component):
             raise UserError("Engine parameter streaming must be true in an engine with SDRAM.")
         self.config = config
         self.clock_hz = clock_hz
-        self.controller = SdramController(timing.cycles(clock_hz), pin_delay=pin_delay)
-        super().__init__({"port": In(CorePort()), "busy": Out(1), "error": Out(1), "sdram": Out(SdramPins())})
+        self.cycles = timing.cycles(clock_hz)
+        self.pin_delay = pin_delay
+        super().__init__(self.interface())
+
+    @staticmethod
+    def interface() -> Signature:
+        """Members of any such engine."""
+        return Signature({"port": In(CorePort()), "busy": Out(1), "error": Out(1), "sdram": Out(SdramPins())})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.engine = engine = Engine(self.config, clock_hz=self.clock_hz)
-        m.submodules.controller = controller = self.controller
+        m.submodules.controller = controller = SdramController(self.cycles, pin_delay=self.pin_delay)
         connect(m, flipped(self.port), engine.port)
         connect(m, engine.memory, controller.port)
         connect(m, controller.pins, flipped(self.sdram))

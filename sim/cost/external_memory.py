@@ -35,6 +35,10 @@ class ExternalMemory(Protocol):
     def words(self) -> int:
         """Size."""
 
+    @property
+    def word_cycles(self) -> float:
+        """About how many cycles a word takes in a long read."""
+
     def restart(self, cycle: int) -> MemoryReads:
         """Its reads after ``restart`` in that cycle."""
 
@@ -47,6 +51,11 @@ class IdealMemory:
     words: int
     latency: int
     interval: int
+
+    @property
+    def word_cycles(self) -> float:
+        """The interval."""
+        return self.interval
 
     def restart(self, cycle: int) -> MemoryReads:
         """Nothing changes."""
@@ -74,6 +83,14 @@ class Sdram:
     def words(self) -> int:
         """Size in 32-bit words."""
         return self.cycles.words
+
+    @property
+    def word_cycles(self) -> float:
+        """Two beats, and what rows and refreshes take."""
+        times = self.cycles
+        row = (times.t_rp + times.t_rcd) / times.row_words
+        refresh = (times.t_rp + times.t_rfc + times.t_rcd) / times.interval
+        return (2 + row) / (1 - refresh)
 
     def restart(self, cycle: int) -> MemoryReads:
         """Every row is closed, a refresh interval begins."""

@@ -63,21 +63,38 @@ class _Queue:
         return self.free - 1
 
 
+class _RoughQueue:
+    """The same without a look at single bursts."""
+
+    def __init__(self, memory: ExternalMemory, begin: int) -> None:
+        self.rate = memory.word_cycles
+        self.came = begin + 30.0  # the last word from the memory
+        self.free = 0
+
+    def take(self, count: int, earliest: int) -> int:
+        """As of the exact one, roughly."""
+        self.came = max(self.came, max(self.free, earliest) - QUEUE_WORDS * self.rate) + count * self.rate
+        self.free = max(max(self.free, earliest) + count, int(self.came) + 2)
+        return self.free - 1
+
+
 def streamed_passes(
     config: EngineConfig,
     passes: Sequence[LayerCycles],
     needs: Sequence[int],
     blocks: Sequence[BlockLoad],
     memory: ExternalMemory,
+    *,
+    rough: bool = False,
 ) -> list[LayerCycles]:
     """The passes (descriptors) of a program with the cycles that each waits for weights, and the words that it waits for.
 
     ``passes``: their cycles without waiting. ``needs``: for each pass how many blocks it needs. Cycle 0 is the run's first.
     A pass is decided on when its descriptor is there and its blocks are; a block is written when the passes in front of
-    it have finished. Raises ValueError where both wait for each other.
+    it have finished. ``rough``: by the memory's average rate, for comparisons. Raises ValueError where both wait for each other.
     """
     timing = PipelineTiming(config)
-    queue = _Queue(memory, config.header_words + 3)
+    queue = (_RoughQueue if rough else _Queue)(memory, config.header_words + 3)
     starts = [timing.header]
     fetch = 0 if config.prefetch else timing.layer_overhead - timing.flush - 3
     done: list[int] = []
