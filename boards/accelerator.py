@@ -122,13 +122,14 @@ class Accelerator:
             ) from error
         if status == BootStatus.LOADED:
             return
-        reason = {
+        reasons: dict[int, str] = {
             BootStatus.LOADING: "it is still loading",
             BootStatus.NO_IMAGE: "there is no image at its place in the flash",
             BootStatus.OTHER_ENGINE: f"the image in the flash is for another engine than {self.config.identity:016x}, or its "
             "header is damaged",
             BootStatus.DAMAGED: "the image in the flash is damaged: a checksum is wrong, or a part is missing",
-        }.get(BootStatus(status) if status in list(BootStatus) else None, f"its boot status is {status}")
+        }
+        reason = reasons.get(status, f"its boot status is {status}")
         raise UserError(
             f"The engine was not loaded from the board's flash: {reason}. Write this build's image (`macaw flash DIR`) and "
             "switch the board off and on."

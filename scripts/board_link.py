@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..boards.accelerator import Accelerator
+from ..boards.harness import loading_cycles
 from ..boards.link.client import Link
 from ..boards.link.line import SimulatedSpiLine
 from ..hw.errors import UserError
@@ -26,10 +27,14 @@ def simulated_board(build: Build, *, flash: bytes | None = None, **options: Any)
     ``options`` are those of :class:`SimulatedBoard`. Raises UserError if the image is missing.
     """
     place = build.attachment.flash_place(build.board)
-    contents = b""
+    contents, lead = b"", 0
     if place is not None:
-        contents = b"\xff" * place.address + (read_image(build) if flash is None else flash)
-    return SimulatedBoard(build.harness, build.manifest["divisor"], build.simulation_folder, flash=contents, **options)
+        image = read_image(build)
+        contents = b"\xff" * place.address + (image if flash is None else flash)
+        lead = loading_cycles(len(image), build.manifest["clock_hz"])
+    return SimulatedBoard(
+        build.harness, build.manifest["divisor"], build.simulation_folder, flash=contents, lead_cycles=lead, **options
+    )
 
 
 def read_image(build: Build) -> bytes:

@@ -21,6 +21,7 @@ __all__ = ["SimulatedBoard", "Traffic"]
 
 _HARNESS = Path(__file__).parent / "harness" / "board.cpp"
 _START_SECONDS = 30.0
+_SLOW_CYCLES_A_SECOND = 10_000  # of a large engine on a busy machine
 _STOP_SECONDS = 5.0
 
 
@@ -67,6 +68,8 @@ class SimulatedBoard:
         Name of the top module.
     threads : int
         Threads of the simulation.
+    lead_cycles : int, 0 or more
+        After reset, before the port is there: the time in which a board that is switched on loads itself.
     hold_cycles : int, 0 or more
         Bytes to the host wait until there are 62 of them or that many cycles have passed: the latency timer of a bridge
         to USB.
@@ -93,14 +96,15 @@ class SimulatedBoard:
         *,
         top: str = "top",
         threads: int = 1,
+        lead_cycles: int = 0,
         hold_cycles: int = 0,
         flash: bytes = b"",
         flash_bytes: int = 1 << 24,
     ) -> None:
         if not isinstance(divisor, int) or not 4 <= divisor <= 65536:
             raise UserError(f"The divisor of a simulated board must be from 4 to 65536 cycles a bit, not {divisor!r}.")
-        if hold_cycles < 0:
-            raise UserError(f"A simulated board cannot hold bytes for {hold_cycles} cycles.")
+        if lead_cycles < 0 or hold_cycles < 0:
+            raise UserError(f"A simulated board cannot wait for {min(lead_cycles, hold_cycles)} cycles.")
         if not 1 <= flash_bytes <= 1 << 24 or len(flash) > flash_bytes:
             raise UserError(f"{len(flash)} bytes do not fit into a flash of {flash_bytes}, which can have up to 2**24.")
         self.verilog = Path(verilog)
@@ -108,6 +112,7 @@ class SimulatedBoard:
         self.build_dir = Path(build_dir)
         self.top = top
         self.threads = threads
+        self.lead_cycles = lead_cycles
         self.hold_cycles = hold_cycles
         self.flash = flash
         self.flash_bytes = flash_bytes
@@ -126,7 +131,8 @@ class SimulatedBoard:
             self.verilog, top=self.top, harness=_HARNESS, build_dir=self.build_dir, threads=self.threads
         )
         log = self.build_dir / "simulated_board.log"
-        arguments = ["--divisor", str(self.divisor), "--parent", str(os.getpid()), "--hold", str(self.hold_cycles)]
+        arguments = ["--divisor", str(self.divisor), "--parent", str(os.getpid())]
+        arguments += ["--lead", str(self.lead_cycles), "--hold", str(self.hold_cycles)]
         with log.open("wb") as errors, tempfile.NamedTemporaryFile(dir=self.build_dir, prefix="flash-") as contents:
             if self.flash:
                 contents.write(self.flash)
@@ -142,7 +148,7 @@ class SimulatedBoard:
     def _start(self, log: Path) -> None:
         """Wait for the port."""
         try:
-            self.port = self._read_line(_START_SECONDS)
+            self.port = self._read_line(_START_SECONDS + self.lead_cycles / _SLOW_CYCLES_A_SECOND)
         except BaseException:
             self.stop()
             raise

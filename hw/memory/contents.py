@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import Protocol, SupportsInt
 
 from amaranth.utils import ceil_log2
 
@@ -14,16 +14,16 @@ class Contents(Protocol):
     """Images of the regions PROGRAM, TAPS and WEIGHTS: 32-bit words from offset 0 on, gaps included."""
 
     @property
-    def program(self) -> Sequence[int]: ...
+    def program(self) -> Iterable[SupportsInt]: ...
 
     @property
-    def taps(self) -> Sequence[int]: ...
+    def taps(self) -> Iterable[SupportsInt]: ...
 
     @property
-    def weights(self) -> Sequence[int]: ...
+    def weights(self) -> Iterable[SupportsInt]: ...
 
 
-def memory_words(image: Sequence[int], segments: int) -> list[int]:
+def memory_words(image: Iterable[SupportsInt], segments: int) -> list[int]:
     """Words of a memory of ``segments`` 32-bit segments, the least significant one first, from the image of its region."""
     pitch = 1 << ceil_log2(segments)
     words = [int(word) for word in image]

@@ -7,8 +7,10 @@
 //
 // If there are pins flash_cs, flash_sck, flash_copi and flash_cipo, a flash is connected there.
 //
-//   Vtop [--divisor CYCLES_A_BIT] [--parent PID] [--hold CYCLES] [--flash FILE] [--flash-size BYTES] [--flash-wake CYCLES]
+//   Vtop [--divisor CYCLES_A_BIT] [--parent PID] [--lead CYCLES] [--hold CYCLES] [--flash FILE] [--flash-size BYTES]
+//        [--flash-wake CYCLES]
 //
+// --lead: cycles after reset before the terminal is there: the time in which a board that has been switched on loads itself.
 // --divisor: of the serial line, or cycles of the SPI clock. --hold: bytes to the host wait until there are 62 of them or
 // that many cycles have passed, as in a bridge to USB.
 //
@@ -268,17 +270,18 @@ std::vector<uint8_t> contents_of(const char* path) {
 
 int main(int count, char** arguments) {
     using Host = Pins<Vtop>::Host;
-    long divisor = Host::LEAST_DIVISOR, parent = 0, hold = 0, size = 1 << 20, wake = 500;
+    long divisor = Host::LEAST_DIVISOR, parent = 0, lead = 0, hold = 0, size = 1 << 20, wake = 500;
     std::vector<uint8_t> contents;
     for (int at = 1; at + 1 < count; at += 2) {
         if (std::strcmp(arguments[at], "--divisor") == 0) divisor = std::atol(arguments[at + 1]);
         if (std::strcmp(arguments[at], "--parent") == 0) parent = std::atol(arguments[at + 1]);
+        if (std::strcmp(arguments[at], "--lead") == 0) lead = std::atol(arguments[at + 1]);
         if (std::strcmp(arguments[at], "--hold") == 0) hold = std::atol(arguments[at + 1]);
         if (std::strcmp(arguments[at], "--flash") == 0) contents = contents_of(arguments[at + 1]);
         if (std::strcmp(arguments[at], "--flash-size") == 0) size = std::atol(arguments[at + 1]);
         if (std::strcmp(arguments[at], "--flash-wake") == 0) wake = std::atol(arguments[at + 1]);
     }
-    if (divisor < long(Host::LEAST_DIVISOR) || divisor > 65536 || hold < 0 || wake < 0 || size < 1 || size > 1 << 24) {
+    if (divisor < long(Host::LEAST_DIVISOR) || divisor > 65536 || lead < 0 || hold < 0 || wake < 0 || size < 1 || size > 1 << 24) {
         std::fprintf(stderr, "usage: %s [--divisor %u..65536] [--parent PID] [--hold CYCLES] [--flash FILE] ...\n",
                      arguments[0], Host::LEAST_DIVISOR);
         return 2;
@@ -306,22 +309,24 @@ int main(int count, char** arguments) {
         top->eval();
     }
     top->rst = 0;
+    const auto clock = [&] {
+        top->clk = 0;
+        top->eval();
+        host.before(*top);
+        FlashPins<Vtop>::cycle(*top, flash);
+        top->clk = 1;
+        top->eval();
+        ++traffic.now;
+        host.after(*top);
+    };
+    for (long cycle = 0; cycle < lead && !stopped; ++cycle) clock();
     const int terminal = open_terminal();
 
     uint64_t quiet = 0;    // cycles since a byte moved
     uint64_t waiting = 0;  // cycles since a byte for the host came, while it is held
     while (!stopped) {
         if (parent != 0 && getppid() != parent) break;
-        for (unsigned cycle = 0; cycle < BATCH_CYCLES; ++cycle) {
-            top->clk = 0;
-            top->eval();
-            host.before(*top);
-            FlashPins<Vtop>::cycle(*top, flash);
-            top->clk = 1;
-            top->eval();
-            ++traffic.now;
-            host.after(*top);
-        }
+        for (unsigned cycle = 0; cycle < BATCH_CYCLES; ++cycle) clock();
         if (asked) {
             asked = 0;
             traffic.report(Lights<Vtop>::of(*top));
