@@ -15,21 +15,25 @@ from typing import Any
 from ..boards.executable import find_tool
 from ..boards.out_of_context import synthesize
 from ..hw.bus.axi_lite import AxiLite
+from ..hw.bus.axi_master import AxiMaster
 from ..hw.bus.axi_stream import AxiStream
 from ..hw.bus.wishbone import Wishbone
 from ..hw.primitives.target import Family
 from .console import CONSOLE, run_command
+from .marked_section import write_section
 
-__all__ = ["BEGIN", "END", "main", "table"]
+__all__ = ["SECTION", "main", "table"]
 
-BEGIN = "<!-- buses -->"
-END = "<!-- /buses -->"
+SECTION = "buses"
+"""Name of the section of the page."""
+
 _OFFSET_BITS = 14
 """A window of 1 MiB, that of the digits' network on 4 x 8 x 4."""
 
 _PLACES = {"input_first": 0, "input_words": 1, "output_first": 0, "output_words": 1}
 _WRAPPERS: dict[str, Callable[[], Any]] = {
     "AxiLite": partial(AxiLite, _OFFSET_BITS),
+    "AxiMaster": AxiMaster,
     "AxiStream": partial(AxiStream, _OFFSET_BITS, **_PLACES),
     "Wishbone, classic": partial(Wishbone, _OFFSET_BITS),
     "Wishbone, pipelined": partial(Wishbone, _OFFSET_BITS, pipelined=True),
@@ -69,9 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             CONSOLE.print(f"{title}: {cells}")
         figures = {"offset_bits": _OFFSET_BITS, "versions": {"yosys": find_tool("yosys").version}, "wrappers": rows}
         (arguments.docs / "figures" / "buses.json").write_text(json.dumps(figures, indent=2) + "\n")
-        page = arguments.docs / "integration.md"
-        before, rest = page.read_text().split(BEGIN)
-        page.write_text(f"{before}{BEGIN}\n{table(figures)}\n{END}{rest.split(END)[1]}")
+        write_section(arguments.docs / "integration.md", SECTION, table(figures))
 
     return run_command(command)
 

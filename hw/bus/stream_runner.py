@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import enum, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..control.register_map import (
@@ -19,6 +19,11 @@ from ..control.register_map import (
 )
 from .axi_stream_signature import AxiStreamSignature
 from .core_port import CorePort
+
+if TYPE_CHECKING:  # Amaranth's enumerations as a type checker understands them
+    import enum
+else:
+    from amaranth.lib import enum
 
 __all__ = ["StreamRunner"]
 

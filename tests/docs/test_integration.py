@@ -14,7 +14,8 @@ from macaw.hw.bus.axi_stream import AxiStream
 from macaw.hw.bus.core_arbiter import CoreArbiter
 from macaw.hw.bus.wishbone import Wishbone
 from macaw.hw.control.register_map import StreamOutcome, StreamRegister
-from macaw.scripts.bus_figures import BEGIN, END, table
+from macaw.scripts.bus_figures import SECTION, table
+from macaw.scripts.marked_section import marks
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "integration.md").read_text()
@@ -44,5 +45,6 @@ def test_latencies() -> None:
 
 def test_costs() -> None:
     figures = json.loads((DOCS / "figures" / "buses.json").read_text())
-    assert PAGE.split(BEGIN)[1].split(END)[0].strip() == table(figures)
+    begin, end = marks(SECTION)
+    assert PAGE.split(begin)[1].split(end)[0].strip() == table(figures)
     assert figures["wrappers"], "nothing was measured"

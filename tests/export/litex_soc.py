@@ -21,7 +21,7 @@ IO = [
 ]
 
 
-class System(SoCMini):  # type: ignore[misc]
+class System(SoCMini):
     """A bus whose master is outside, and the module."""
 
     def __init__(self, platform: Any, module: Any, origin: int) -> None:
