@@ -37,10 +37,14 @@ def quantized_layer(build: GraphBuilder, chained: Chained, quantizer: Quantizer,
     sums = replace(chained.sums, weights=weights.astype(np.int8))
     chained = replace(chained, sums=sums, factor=chained.factor * sign)
     low, high = sum_bounds(build, sums)
-    if np.isnan(chain_values(chained, np.stack([low, high]))).any():
+    # Steps a little outside are looked for, too: of a map in two parts the solver's range may be wider than the sums'.
+    margin = high - low + 256
+    if np.isnan(chain_values(chained, np.stack([low - margin, high + margin]))).any():
         raise Refusal("the operators behind it give what is no number", "correct the model's constants")
     levels = np.arange(quantizer.low + 1, quantizer.high + 1)
-    thresholds = first_sums(lambda points: quantizer.codes(chain_values(chained, points)), levels, low, high)
+    thresholds = first_sums(
+        lambda points: quantizer.codes(chain_values(chained, points)), levels, low - margin, high + margin
+    )
     _note_rounding(build, chained, quantizer, thresholds, low, high)
     kind, zero_point = quantizer.format
     first, last = held_range(quantizer)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from macaw.compiler.graph import Add, Convolution, MaxPool
+from macaw.compiler.graph import Add, Concat, Convolution, MaxPool
 from macaw.compiler.onnx_import import import_onnx
 from macaw.compiler.problem import ModelError
 from macaw.compiler.requantization import BytePlanes, ThresholdRequantization
@@ -78,9 +78,9 @@ def test_halves_to_even_become_two_lines(qonnx: Any, scale: float, relu: bool) -
     last = qonnx.quant(qonnx.node("MatMul", middle, qonnx.quant(qonnx.real(8, 5), 0.25, 4)), 0.3, 6)
     path = qonnx.path((1, 12), last)
     graph = qonnx.equals_reference(path, inputs(300, 12, spread=2.0))
-    (whole,) = [node for node in graph.nodes if isinstance(node, Add)]
+    (whole,) = [node for node in graph.nodes if isinstance(node, Concat)]
     assert whole.inputs == (f"{middle}/odd", f"{middle}/even")
-    assert graph.tensors[whole.output].shape == graph.tensors[whole.second].shape == (1, 1, 8)
+    assert graph.tensors[whole.output].shape == (1, 1, 16)
 
 
 def test_the_host_rounds_the_last_halves_to_even(qonnx: Any) -> None:
