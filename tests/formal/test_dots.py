@@ -73,7 +73,7 @@ CASES: dict[str, tuple[type[Any], _Pairs, int, int, bool]] = {
 
 @pytest.mark.parametrize(
     ("name", "m"),
-    [pytest.param(name, m, marks=() if (name, m) in (("xnor_popcount", 1), ("ternary", 1)) else pytest.mark.slow)
+    [pytest.param(name, m, marks=() if (name, m) == ("ternary", 1) else pytest.mark.slow)
      for name in CASES for m in (1, 2) if (name, m) != ("int4", 2)],
 )  # fmt: skip
 def test_definition(name: str, m: int, tmp_path: Path) -> None:

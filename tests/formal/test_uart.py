@@ -52,6 +52,7 @@ class _Line(Elaboratable):
         return m
 
 
+@pytest.mark.slow
 def test_states(tmp_path: Path) -> None:
     spec = _States()
     prove(spec, [spec.receiver.rx, spec.receiver.o.ready], tmp_path, depth=2)

@@ -175,3 +175,26 @@ def test_a_new_host_ends_the_run_of_the_one_before(loaded: Loaded) -> None:
     loaded.control(1)
     assert loaded.status() >> StatusBit.BUSY & 1
     loaded.check()
+
+
+def test_a_run_that_takes_too_long_is_given_up(loaded: Loaded) -> None:
+    loaded.check()
+    loaded.engine.write_map(loaded.graph.input, loaded.values)
+    impatient = Accelerator(loaded.core, CONFIG, loaded.engine.maps, timeout=0.0)
+    with pytest.raises(CheckFailed, match="was still busy after 0 s; the run was given up"):
+        impatient.run()
+    assert loaded.status() == 0
+    loaded.check()
+
+
+def test_an_engine_that_stays_busy(loaded: Loaded) -> None:
+    """The host does not wait for ever either."""
+
+    class Stuck:
+        def write(self, address: int, words: object, progress: object = None) -> None: ...
+
+        def read(self, address: int, count: int, progress: object = None) -> np.ndarray:
+            return np.ones(count, np.uint32)
+
+    with pytest.raises(CheckFailed, match="does not give up its run: program the board again"):
+        Accelerator(Stuck(), CONFIG, loaded.engine.maps).load(loaded.images)
