@@ -89,6 +89,18 @@ def test_implement(board: Board, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_same_bitstream_in_two_folders(tmp_path: Path) -> None:
+    """One seed gives one bitstream, wherever it is made."""
+    board = BOARDS["icebreaker"]
+    found = []
+    for folder in (tmp_path / "one", tmp_path / "another" / "place"):
+        top = BoardTop(board, SMALL, design=_Echo())
+        result = implement(top, board, folder, seeds=[3], clock_hz=top.clock_hz)
+        assert result.bitstream is not None
+        found.append(result.bitstream.read_bytes())
+    assert found[0] == found[1] and len(found[0]) > 10_000
+
+
 def test_timing_missed(tmp_path: Path) -> None:
     board = BOARDS["icebreaker"]
     with pytest.raises(
