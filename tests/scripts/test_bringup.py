@@ -163,7 +163,7 @@ def test_several_boards(macaw: Any, tools: Path, monkeypatch: pytest.MonkeyPatch
     macaw("bringup", "--board", "icebreaker", "--probe", "D1").refused(2, "iceprog cannot choose among several boards: leave out --probe")
     ports = [port("/dev/ttyUSB0", "A", "1-2:1.0"), port("/dev/ttyUSB1", "B", "1-3:1.0")]
     monkeypatch.setattr(list_ports, "comports", lambda: ports)
-    macaw("bringup", "--board", "ulx3s-85f").refused(2, "Several boards", "--port out of /dev/ttyUSB0 (USB serial), /dev/ttyUSB1")
+    macaw("bringup", "--board", "ulx3s-85f").refused(2, "Several boards", "--port out of /dev/ttyUSB0 (USB serial, serial number A), /dev/ttyUSB1")
 
 
 def test_which_port(monkeypatch: pytest.MonkeyPatch) -> None:
