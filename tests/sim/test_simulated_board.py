@@ -51,6 +51,20 @@ def test_transfers(board: SimulatedBoard) -> None:
         assert link.repetitions == 0
 
 
+def test_traffic(board: SimulatedBoard) -> None:
+    """Bytes and cycles of what has moved since the question before."""
+    with Link(board.port) as link:
+        before = board.traffic()
+        assert before.received == 2 * 14 and before.sent == 10 + 14  # PING and the magic number
+        link.write(2, np.zeros(100, np.uint32))
+        moved = board.traffic()
+        assert (moved.received, moved.sent) == (14 + 400, 10)
+        assert before.last <= moved.first < moved.last <= moved.now
+        # 10 bits a byte; the answer's first byte begins within a few accesses of the request's last.
+        assert 424 * 10 * _DIVISOR <= moved.cycles < 424 * 10 * _DIVISOR + 100 * 12
+        assert board.traffic().received == 0
+
+
 def test_refusals(board: SimulatedBoard) -> None:
     with Link(board.port) as link:
         with pytest.raises(AccessRefused) as info:
@@ -140,6 +154,10 @@ def test_board_ends_with_its_parent(folder: Path) -> None:
 def test_does_not_start(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(UserError, match="from 4 to 65536"):
         SimulatedBoard(folder / "top.v", 3, tmp_path)
+    with pytest.raises(UserError, match="cannot wait for -1 cycles"):
+        SimulatedBoard(folder / "top.v", 4, tmp_path, hold_cycles=-1)
+    with pytest.raises(UserError, match="3 bytes do not fit into a flash of 2"):
+        SimulatedBoard(folder / "top.v", 4, tmp_path, flash=b"abc", flash_bytes=2)
     with pytest.raises(UserError, match="does not exist; generate it first"):
         SimulatedBoard(tmp_path / "absent.v", 4, tmp_path).__enter__()
     broken = tmp_path / "broken.v"
