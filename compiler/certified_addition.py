@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..hw.errors import CheckFailed
+from .requantizer_line import RequantizerLine
 
 __all__ = ["CertifiedAddition", "balanced_digits"]
 
@@ -21,38 +22,23 @@ def balanced_digits(weight: int) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CertifiedAddition:
+class CertifiedAddition(RequantizerLine):
     """The engine's parameters of one residual addition, equal to ``table`` on all pairs that the inputs can hold but for
     the ``difference_count`` that :meth:`certify` counts again (0: exact).
 
     The engine's sum is ``accumulator = a * weights[0] + b * weights[1]`` over raw int8 inputs, each weight two
-    :func:`balanced_digits`; the output is
+    :func:`balanced_digits`; the line is the same for all channels.
 
-        t = accumulator * multiplier + offset;  u = t >> shift
-        output = clamp(u - (u <= pivot and t mod 2**shift < 2**nudge), low, high)
-
-    multiplier, offset, shift_code : one entry for each channel, all equal
-    shifts, nudge : the engine's
     table : ``table[a + 128, b + 128]``, the reference's output
     first_range, second_range : the smallest and largest a and b
-    accumulator_width : bits, two's complement, of every partial sum of digit products, those of high digits 256-fold
+    accumulator_width : of digit products, those of high digits 256-fold
     largest_difference : output steps
     """
 
-    layer: str
     weights: tuple[int, int]
-    multiplier: Int64Array
-    offset: Int64Array
-    shift_code: Int64Array
-    shifts: tuple[int, ...]
-    low: int
-    high: int
-    pivot: int
-    nudge: int
     table: NDArray[np.int8]
     first_range: tuple[int, int]
     second_range: tuple[int, int]
-    accumulator_width: int
     difference_count: int
     largest_difference: int
 
@@ -60,11 +46,6 @@ class CertifiedAddition:
     def digits(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """(high, low) digit of both weights."""
         return balanced_digits(self.weights[0]), balanced_digits(self.weights[1])
-
-    @property
-    def shift(self) -> Int64Array:
-        """The right shift of each channel."""
-        return np.asarray(self.shifts, np.int64)[self.shift_code]
 
     @property
     def exact(self) -> bool:
@@ -78,14 +59,10 @@ class CertifiedAddition:
 
     @property
     def outputs(self) -> NDArray[np.int8]:
-        """The engine's output for every pair, indexed as ``table``, in Python's integers."""
-        values = np.arange(-128, 128).astype(object)
+        """The engine's output for every pair, indexed as ``table``."""
+        values = np.arange(-128, 128)
         sums = values[:, None] * self.weights[0] + values[None, :] * self.weights[1]
-        totals = sums * int(self.multiplier[0]) + int(self.offset[0])
-        shift = int(self.shift[0])
-        shifted = totals >> shift
-        lowered = (shifted <= self.pivot) & (totals - (shifted << shift) < 1 << self.nudge)
-        return np.clip(shifted - lowered.astype(object), self.low, self.high).astype(np.int8)
+        return self.line_outputs(sums.reshape(1, -1), slice(1)).reshape(sums.shape).astype(np.int8)
 
     def counted(self) -> CertifiedAddition:
         """This addition with its differences counted."""
