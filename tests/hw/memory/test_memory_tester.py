@@ -63,10 +63,10 @@ def test_faults_are_found(tmp_path: Path) -> None:
     small = shape(8, 2)
     units = [unit([small, *[WIDE] * len(faults)], [None, *faults]) for faults in (FAULTS[::2], FAULTS[1::2])]
     units.append(unit([small, shape(70, 3, 10)], [None, Fault(kind="stuck", address=2, bit=69, value=0)]))
-    assert run_gallery("memory_tester", units, tmp_path) == 2
+    assert run_gallery("memory_tester", units, tmp_path, simulator="icarus") == 2
 
 
-@pytest.mark.parametrize("simulator", ["verilator", "icarus"])
+@pytest.mark.parametrize("simulator", ["icarus", pytest.param("verilator", marks=pytest.mark.slow)])
 def test_healthy_primitives(tmp_path: Path, simulator: str) -> None:
     """The memories that engines are made of pass, in every kind and enable."""
     shapes = [shape(32, 7, 32), shape(24, 6, 8), shape(32, 5, 16, "spram"), shape(45, 4, kind="distributed")]
@@ -74,6 +74,7 @@ def test_healthy_primitives(tmp_path: Path, simulator: str) -> None:
     assert run_gallery("memory_tester", units, tmp_path, simulator=simulator) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [Family.ECP5, Family.ICE40UP])
 def test_healthy_vendor_cells(tmp_path: Path, family: Family) -> None:
     shapes = [shape(40, 20, 8), shape(32, 6, 32)] + ([shape(32, 9, 16, "spram")] if family is Family.ICE40UP else [])
@@ -122,8 +123,7 @@ CONFIGS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-@pytest.mark.parametrize("family", [Family.ECP5, Family.ICE40UP])
+@pytest.mark.parametrize(("name", "family"), [("block", Family.ECP5), ("spram", Family.ICE40UP)])
 def test_list_of_memories(name: str, family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is what the engine's elaboration instantiates; an iCE40 has registers in the place of distributed RAM."""
     made: list[tuple[str, int, int, int]] = []
