@@ -25,6 +25,8 @@ class WeightPrefetcher(wiring.Component):
     ----------
     config : EngineConfig
         With ``streaming``.
+    silence : int
+        Cycles without an awaited word after which the memory is given up.
 
     Members
     -------
@@ -56,7 +58,7 @@ class WeightPrefetcher(wiring.Component):
     after it came, one a cycle; behind a block's head one cycle is lost. ``transfers`` counts a block one cycle after its
     checksum has left the queue. sim/cost/weight_stream.py predicts all of it.
 
-    **Errors.** A wrong tag: FOREIGN_WEIGHTS. A wrong checksum: DAMAGED_WEIGHTS. No word for ``SILENCE`` cycles: SILENT_MEMORY.
+    **Errors.** A wrong tag: FOREIGN_WEIGHTS. A wrong checksum: DAMAGED_WEIGHTS. No word for ``silence`` cycles: SILENT_MEMORY.
 
     **Reset.** Nothing is read.
     """
@@ -81,8 +83,9 @@ class WeightPrefetcher(wiring.Component):
     host_taken: Signal
     memory: Any
 
-    def __init__(self, config: EngineConfig) -> None:
+    def __init__(self, config: EngineConfig, *, silence: int = SILENCE) -> None:
         self.config = config
+        self.silence = silence
         super().__init__(
             {
                 "begin": In(1),
@@ -158,7 +161,7 @@ class WeightPrefetcher(wiring.Component):
             queue.w_en.eq(memory.read.valid),
             taken.eq(queue.r_rdy & queue.r_en),
         ]
-        with m.If(self.begin):
+        with m.If(memory.restart):
             m.d.sync += self.words.eq(0)
         with m.Elif(memory.read.valid):
             m.d.sync += self.words.eq(self.words + 1)
@@ -178,10 +181,10 @@ class WeightPrefetcher(wiring.Component):
             self.write_enable.eq(Mux(store, 1 << segment, 0)),
         ]
 
-        silence = Signal(range(SILENCE))
+        silence = Signal(range(self.silence))
         waiting = Signal()  # for the memory
         silent = Signal()
-        m.d.comb += silent.eq(silence == SILENCE - 1)
+        m.d.comb += silent.eq(silence == self.silence - 1)
         m.d.sync += silence.eq(Mux(memory.read.valid | ~waiting | silent, 0, silence + 1))
 
         def fail(error: CoreError) -> None:

@@ -17,6 +17,9 @@ _PATIENCE = 16
 """Cycles for which a write to the feature buffer waits at least before it is refused."""
 
 
+_LONGEST_EXTERNAL = 56
+"""The same for a write to the external memory."""
+
 _MOMENTS = {"register": 2, "program": 3, "tap": 3, "weight": 3}
 """Cycles from a request until its write."""
 
@@ -43,7 +46,7 @@ class _Core:
         self.word_width = 8 * unit.told["m"]
         self.features: dict[tuple[int, int], int] = {}
         self._line: list[int] = []
-        self.free = 1.0
+        self.free = self.taking = 1.0
         self.log: list[tuple[str, tuple[int, ...], int]] = []
         self.moments: list[int] = []
         self.moment = 0
@@ -59,6 +62,9 @@ class _Core:
         free = unit.chance.random() < self.free
         # The register is selected in the same cycle: its value follows the address of the request at hand.
         unit.drive(feature_free=int(free))
+        taken = unit.chance.random() < self.taking
+        if unit.told["model"]["streaming"]:
+            unit.drive(external_taken=int(taken))
         await unit.tick()
         data = unit.get("write_data")
         count = len(self.log)
@@ -70,6 +76,8 @@ class _Core:
                 segment = enable.bit_length() - 1
                 assert enable == 1 << segment, f"{kind}: segments {enable:b} at once"
                 self.log.append((kind, (unit.get(f"{kind}_address"), segment), data))
+        if unit.told["model"]["streaming"] and unit.get("external_write") and taken:
+            self.log.append(("external", (unit.get("external_address"),), data))
         enable = unit.get("feature_write")
         place = (unit.get("feature_address"), unit.get("feature_bank"))
         if enable:
@@ -123,12 +131,12 @@ class _Core:
 def _random_address(unit: Unit) -> int:
     """An address in any region, often at its borders and in its gaps."""
     chance, model = unit.chance, unit.told["model"]
-    region = chance.choice([0, 0, 1, 2, 4, 4, 5, 5, 5, chance.randrange(16)])
+    region = chance.choice([0, 0, 1, 2, 4, 4, 5, 5, 5, 7, chance.randrange(16)])
     bits = {
         kind: (model[f"{kind}_segments"] - 1).bit_length() for kind in ("tap", "weight", "feature")
     } | {"program": 0}  # fmt: skip
     if region == 0:
-        return chance.choice([chance.randrange(12), chance.randrange(16), 1 << chance.randrange(24)])
+        return chance.choice([chance.randrange(14), chance.randrange(16), 1 << chance.randrange(24)])
     names = {1: "program", 2: "tap", 4: "weight", 5: "feature"}
     if region not in names:
         return region << 24 | chance.getrandbits(24)
@@ -142,7 +150,7 @@ def _random_address(unit: Unit) -> int:
 def _check(core: _Core, address: int, write: bool, data: int, access: Access, outcome: _Outcome) -> None:
     place = f"{'write' if write else 'read'} of {address:#09x}: {outcome} for {access}"
     assert outcome.status == access.status, place
-    assert outcome.cycles <= _LONGEST, place
+    assert outcome.cycles <= (_LONGEST_EXTERNAL if access.kind == "external" else _LONGEST), place
     value, writes = 0, []
     if access.kind == "register" and not write:
         value = core.registers[access.place[0]]
@@ -164,6 +172,7 @@ async def requests(dut: Any, busy: int, stall: float) -> None:
     async def body(unit: Unit) -> None:
         core = _Core(unit)
         core.free = 0.5 if busy else 1.0
+        core.taking = 0.3
         unit.drive(busy=busy, port__response__ready=1)
         kinds = set()
         for _ in range(250):
@@ -197,5 +206,32 @@ async def feature_write_patience(dut: Any) -> None:
         core.free = 1.0
         outcome = await core.request(5 << 24, True, 78)
         assert outcome.status == OK and outcome.tried == 1 and outcome.writes == [("feature", (0, 0, 0), 78)]
+
+    await run_units(dut, body)
+
+
+@cocotb.test()
+async def external_memory(dut: Any) -> None:
+    """A write that the memory does not take is refused in time; while the memory is in use, so is every write but that to the
+    features."""
+
+    async def body(unit: Unit) -> None:
+        if not unit.told["model"]["streaming"]:
+            return
+        core = _Core(unit)
+        unit.drive(busy=0, port__response__ready=1)
+        core.taking = 0.0
+        outcome = await core.request(7 << 24 | 99, True, 77)
+        assert outcome.status == BUSY and not outcome.writes and outcome.cycles <= _LONGEST_EXTERNAL
+        core.taking = 1.0
+        outcome = await core.request(7 << 24 | 99, True, 78)
+        assert outcome.status == OK and outcome.writes == [("external", (99,), 78)]
+        unit.drive(memory_busy=1)
+        for region in (1, 2, 4, 7):
+            outcome = await core.request(region << 24, True, 79)
+            assert outcome.status == BUSY and not outcome.writes
+        outcome = await core.request(5 << 24, True, 80)
+        assert outcome.status == OK and outcome.writes == [("feature", (0, 0, 0), 80)]
+        unit.drive(memory_busy=0)
 
     await run_units(dut, body)

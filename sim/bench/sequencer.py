@@ -8,6 +8,7 @@ import cocotb
 
 from ...hw.config import EngineConfig
 from ..golden.sequencer import FOREIGN_PROGRAM, ILLEGAL_NUMBER, ILLEGAL_OPERATION, RUNAWAY_PROGRAM, SequencerModel
+from ..golden.weight_stream import DAMAGED_WEIGHTS, STARVED
 from .unit import Unit, run_units
 
 
@@ -27,9 +28,14 @@ class _Engine:
         self.busy_cycles = 0
         self._fetched = [0, 0]
         self._left = 0
+        self.arriving = 0.1  # of the next block of weights, in a cycle
+        self.transfers = self.awaited = 0
+        self.begun: list[tuple[int, int]] = []
 
     def _model(self) -> SequencerModel:
-        return SequencerModel(self.program, self.config.identity, self.size, self.operations, self.limits)
+        return SequencerModel(
+            self.program, self.config.identity, self.size, self.operations, self.limits, header=self.config.header_words
+        )
 
     def load(
         self, layers: int, *, last_operation: int | None = None, illegal: tuple[int, int, int] | None = None, end: bool = True
@@ -37,6 +43,7 @@ class _Engine:
         """A program of random layers; ``last_operation`` replaces that of the last one, which exceeds the limit ``illegal``."""
         chance = self.unit.chance
         words = [self.config.identity & 0xFFFFFFFF, self.config.identity >> 32]
+        words += [chance.getrandbits(32) for _ in range(self.config.header_words - 2)]
         for layer in range(layers):
             operation = chance.choice(self.operations)
             if last_operation is not None and layer == layers - 1:
@@ -49,6 +56,9 @@ class _Engine:
                 first, width, count = illegal
                 value = bits >> first & (1 << width) - 1
                 bits ^= (value ^ chance.randrange(count, 1 << width)) << first
+            if self.config.streaming:
+                first = self.unit.told["transfers"]
+                bits ^= ((bits >> first & 0xFFFF) ^ chance.randrange(6)) << first
             words += [bits >> 32 * index & 0xFFFFFFFF for index in range(self.size)]
         depth = self.config.program_depth
         words += [0] * self.size if end else [chance.getrandbits(32) | 3 for _ in range(depth)]
@@ -58,11 +68,14 @@ class _Engine:
     @property
     def capacity(self) -> int:
         """Descriptors that fit."""
-        return (self.config.program_depth - 2) // self.size
+        return (self.config.program_depth - self.config.header_words) // self.size
 
     async def cycle(self, **controls: int) -> None:
         """One cycle; checks that layers run one at a time and notes each."""
         unit = self.unit
+        if self.config.streaming:
+            self.transfers = min(self.transfers + (unit.chance.random() < self.arriving), 5)
+            unit.drive(transfers=self.transfers)
         unit.drive(program_data=self._fetched[0], layer_idle=int(self._left == 0), **controls)
         await unit.tick()
         address = unit.get("program_address")
@@ -70,7 +83,13 @@ class _Engine:
         self._fetched = [self._fetched[1], word]
         self._left = max(self._left - 1, 0)
         self.busy_cycles += unit.get("busy")
+        if self.config.streaming:
+            self.awaited += unit.get("awaiting")
+            if unit.get("stream_begin"):
+                self.begun.append((unit.get("stream_tag"), unit.get("stream_bursts")))
         if unit.get("go"):
+            if self.config.streaming:
+                assert unit.get("layer") >> unit.told["transfers"] & 0xFFFF <= self.transfers
             assert self._left == 0 and unit.get("busy")
             self.ran.append(unit.get("layer"))
             self._left = unit.chance.choice([1, unit.chance.randint(2, 40)])
@@ -80,6 +99,7 @@ class _Engine:
         """A start or resume until the engine rests; compares with the model and with the stated cycles."""
         unit, told = self.unit, self.unit.told
         self.ran, self.lengths, self.busy_cycles = [], [], 0
+        self.transfers, self.awaited, self.begun = self.transfers if resume else 0, 0, []
         nothing = resume and not self.model.paused
         expected = self.model.resume(limit, stop_after) if resume else self.model.start(limit, stop_after)
         await self.cycle(start=int(not resume), resume=int(resume), stop=0, limit=limit)
@@ -107,7 +127,10 @@ class _Engine:
         assert state == (model.done, model.paused, model.error, model.layers), f"{state}"
         if model.done and not resume:
             cycles = told["header"] + sum(self.lengths) + len(self.lengths) * told["overhead"] + told["end"]
-            assert self.busy_cycles == cycles, f"{self.busy_cycles} cycles for {cycles}"
+            assert self.busy_cycles == cycles + self.awaited, f"{self.busy_cycles} cycles for {cycles} + {self.awaited}"
+        if self.config.streaming and not resume:
+            header = [] if model.error == FOREIGN_PROGRAM else [(self.program[2], self.program[3] & (1 << unit.width("stream_bursts")) - 1)]
+            assert self.begun == header
 
 
 @cocotb.test()
@@ -171,6 +194,37 @@ async def illegal_number(dut: Any) -> None:
             engine.load(unit.chance.randint(1, engine.capacity - 1), illegal=limit)
             await engine.run()
             assert engine.model.error == ILLEGAL_NUMBER
+
+    await run_units(dut, body)
+
+
+@cocotb.test()
+async def weights_that_do_not_come(dut: Any) -> None:
+    """A layer whose weights will not come ends the run with the prefetcher's error, or as starved; one that has its weights
+    runs whatever the prefetcher says."""
+
+    async def body(unit: Unit) -> None:
+        engine = _Engine(unit)
+        if not engine.config.streaming:
+            return
+        for error, starving in ((DAMAGED_WEIGHTS, 0), (DAMAGED_WEIGHTS, 1), (0, 1)):
+            engine.load(1)
+            engine.arriving = 0.0
+            first, place = divmod(unit.told["transfers"], 32)
+            for needed in (1, 0):
+                for word, bits in ((first, 0xFFFF << place), (first + 1, 0xFFFF >> 32 - place)):
+                    index = engine.config.header_words + word
+                    if word < engine.size:
+                        engine.program[index] = engine.program[index] & ~bits & 0xFFFFFFFF | (needed << place if word == first else 0)
+                engine.transfers = 0
+                unit.drive(stream_error=error, starving=starving)
+                await engine.cycle(start=1, limit=0, stop=0)
+                for _ in range(300):
+                    await engine.cycle(start=0)
+                assert not unit.get("busy")
+                assert unit.get("error") == (0 if not needed else error or STARVED)
+                assert unit.get("done") == 1 - needed
+        unit.drive(stream_error=0, starving=0)
 
     await run_units(dut, body)
 

@@ -8,8 +8,8 @@ __all__ = ["ADDRESS", "BUSY", "OK", "READ_ONLY", "WRITE_ONLY", "Access", "HostAc
 
 OK, ADDRESS, BUSY, READ_ONLY, WRITE_ONLY = range(5)
 
-_REGISTERS, _PROGRAM, _TAPS, _WEIGHTS, _FEATURES = 0, 1, 2, 4, 5
-_CONTROL, _LIMIT, _SCRATCH, _CLOCK, _BOOT = 4, 5, 9, 10, 11
+_REGISTERS, _PROGRAM, _TAPS, _WEIGHTS, _FEATURES, _EXTERNAL = 0, 1, 2, 4, 5, 7
+_CONTROL, _LIMIT, _SCRATCH, _CLOCK, _BOOT, _EXTERNAL_WORDS, _EXTERNAL_STALLS = 4, 5, 9, 10, 11, 12, 13
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,18 @@ class HostAccessModel:
         32-bit segments of a word.
     boot : bool
         Whether there is a register BOOT.
+    streaming : bool
+        Whether there is an external memory, with registers.
     """
 
     def __init__(
         self, *, p: int, program_depth: int, tap_depth: int, weight_depth: int, feature_depth: int, tap_segments: int,
-        weight_segments: int, feature_segments: int, boot: bool = False,
+        weight_segments: int, feature_segments: int, boot: bool = False, streaming: bool = False,
     ) -> None:  # fmt: skip
         self.p = p
-        self.last_register = _BOOT if boot else _CLOCK
+        self.registers = {*range(_CLOCK + 1), *((_BOOT,) if boot else ())}
+        self.registers |= {_EXTERNAL_WORDS, _EXTERNAL_STALLS} if streaming else set()
+        self.streaming = streaming
         self.feature_depth, self.feature_segments = feature_depth, feature_segments
         self.memories = {
             _PROGRAM: ("program", program_depth, 1),
@@ -62,7 +66,7 @@ class HostAccessModel:
         """The outcome while the engine is or is not ``busy``."""
         region, offset = address >> 24, address % (1 << 24)
         if region == _REGISTERS:
-            if offset > self.last_register:
+            if offset not in self.registers:
                 return Access(ADDRESS)
             if write and offset not in (_CONTROL, _LIMIT, _SCRATCH):
                 return Access(READ_ONLY)
@@ -77,6 +81,10 @@ class HostAccessModel:
             if busy:
                 return Access(BUSY)
             return Access(OK, kind, (word, segment)) if segment < segments else Access(OK)
+        if region == _EXTERNAL and self.streaming:
+            if not write:
+                return Access(WRITE_ONLY)
+            return Access(BUSY) if busy else Access(OK, "external", (offset,))
         if region != _FEATURES:
             return Access(ADDRESS)
         rest, segment = divmod(offset, 1 << _bits(self.feature_segments))

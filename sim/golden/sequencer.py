@@ -22,16 +22,19 @@ class SequencerModel:
         Words of a descriptor; its operation is the two lowest bits, 0 ends the program.
     operations : collection of int
         Operations that the engine has.
+    header : int
+        Words in front of the first descriptor.
     limits : collection of (int, int, int)
         First bit and width of a field of the descriptor, and the number that it must be below.
     """
 
     def __init__(
         self, program: Sequence[int], identity: int, size: int, operations: Collection[int],
-        limits: Collection[tuple[int, int, int]] = (),
+        limits: Collection[tuple[int, int, int]] = (), header: int = 2,
     ) -> None:  # fmt: skip
         self.program, self.identity, self.size, self.operations = list(program), identity, size, set(operations)
         self.limits = list(limits)
+        self.header = header
         self.done = self.paused = False
         self.error = self.layers = 0
         self._at = 0
@@ -40,7 +43,7 @@ class SequencerModel:
         """Run from the first layer; returns the descriptors that ran. ``stop_after``: layers after which a stop ends the run."""
         self.done = self.paused = False
         self.error = self.layers = 0
-        self._at = 2
+        self._at = self.header
         if self.program[0] | self.program[1] << 32 != self.identity:
             self.error = FOREIGN_PROGRAM
             return []

@@ -18,8 +18,8 @@ from macaw.sim.bench.gallery import run_gallery
 from macaw.sim.golden.sequencer import FOREIGN_PROGRAM, ILLEGAL_NUMBER, ILLEGAL_OPERATION, RUNAWAY_PROGRAM
 
 _SHAPES = [
-    (1, 1, 1, True, 64, 1, True), (3, 5, 7, True, 101, 11, False), (4, 8, 2, False, 100, 12, True),
-    (2, 2, 2, False, 90, 3, False),
+    (1, 1, 1, True, 64, 1, True, False), (3, 5, 7, True, 101, 11, False, True), (4, 8, 2, False, 100, 12, True, True),
+    (2, 2, 2, False, 90, 3, False, False),
 ]  # fmt: skip
 
 
@@ -40,17 +40,19 @@ def test_limits() -> None:
 @pytest.mark.parametrize("simulator", ["verilator"])
 def test_bench(tmp_path: Path, simulator: str) -> None:
     units = []
-    for p, m, n, pooling, depth, group_width, prefetch in _SHAPES:
+    for p, m, n, pooling, depth, group_width, prefetch, streaming in _SHAPES:
         config = EngineConfig(
-            p=p, m=m, n=n, pooling=pooling, program_depth=depth, group_width=group_width, prefetch=prefetch
-        )
+            p=p, m=m, n=n, pooling=pooling, program_depth=depth, group_width=group_width, prefetch=prefetch,
+            streaming=streaming,
+        )  # fmt: skip
         timing = PipelineTiming(config)
         told = {
             "config": config.to_dict(), "size": descriptor_words(config), "header": timing.header,
             "overhead": timing.layer_overhead, "end": timing.end, "limits": _limits(config),
+            "transfers": descriptor_layout(config)["transfers"].offset if streaming else 0,
         }  # fmt: skip
         units.append((Sequencer(config, timing.flush), told))
-    assert run_gallery("sequencer", units, tmp_path, simulator=simulator) == 7
+    assert run_gallery("sequencer", units, tmp_path, simulator=simulator) == 8
 
 
 def test_every_flush_hides_a_fetch() -> None:
