@@ -11,7 +11,7 @@ from ..hw.formats import FORMATS
 from .addition_weights import addition_candidates
 from .certified_addition import CertifiedAddition
 from .certified_requantization import CertifiedRequantization
-from .graph import Add, Concat, Convolution, Deviation, Graph, MaxPool
+from .graph import COPY, Add, Concat, Convolution, Deviation, Graph, MaxPool
 from .layer_requantization import accumulator_width, requantize_layer
 from .problem import ModelError, Problem
 from .residual_add import requantize_addition
@@ -51,7 +51,9 @@ def input_ranges(graph: Graph) -> dict[str, tuple[int, int]]:
     low, high = graph.input_range or (FORMATS[given.format].low, FORMATS[given.format].high)
     ranges = {graph.input: (min(low, given.zero_point), max(high, given.zero_point))}  # folding fills up with zero points
     for node in graph.nodes:
-        if isinstance(node, Convolution):
+        if node.operator == COPY:
+            ranges[node.output] = ranges[node.input]
+        elif isinstance(node, Convolution):
             rule = node.requantization
             binary = graph.tensors[node.output].format == "binary"  # codes, not values
             ranges[node.output] = (-1, 1) if binary else (rule.low, rule.high)

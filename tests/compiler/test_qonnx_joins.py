@@ -11,10 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from macaw.compiler.budget import Budget
+from macaw.compiler.compilation import compile_graph
 from macaw.compiler.graph import Add, Concat, Graph, MaxPool
 from macaw.compiler.number_formats import choose_formats
 from macaw.compiler.problem import ModelError
-from macaw.sim.golden_network import quantize_input
+from macaw.hw.primitives.target import Family
+from macaw.sim.golden_network import GoldenNetwork, model_output, quantize_input
+from macaw.sim.qonnx_reference import QonnxReference
 
 QONNX = "qonnx.custom_op.general"
 SHAPE = (1, 2, 8, 8)
@@ -74,6 +78,27 @@ def test_blocks_behind_each_other(qonnx: Any) -> None:
     plain, packed = (qonnx.golden(each).run(integers) for each in (graph, stored))
     for name, values in plain.items():
         np.testing.assert_array_equal(packed[name], values, err_msg=name)
+
+
+def test_compiled_network(qonnx: Any) -> None:
+    """A sum of halves, its concatenation with one of its parts and a max pool, as the engine has them: formats, copies, words."""
+    first, second = branches(qonnx, (0.5, 3), (0.5, 3), signed=0)
+    total = qonnx.quant(qonnx.node("Relu", qonnx.node("Add", first, second)), 1.0, 3, signed=0)
+    again = qonnx.quant(qonnx.node("Conv", total, qonnx.signs(6, 6, 1, 1)), 1.0, 3, signed=0)
+    whole = qonnx.node("Concat", total, again, axis=1)
+    pooled = qonnx.node("MaxPool", whole, kernel_shape=[2, 2], strides=[2, 2])
+    value = qonnx.bipolar(qonnx.batch_normalization(qonnx.node("Conv", pooled, qonnx.signs(16, 12, 2, 2)), 16))
+    path = qonnx.path(SHAPE, qonnx.node("Conv", value, qonnx.signs(3, 16, 2, 2)))
+    graph = qonnx.equals_reference(path, inputs(6))
+    budget = Budget(
+        name="test", family=Family.ECP5, luts=10**6, choice_luts=10**6, block_rams=200, multipliers=100, single_port_rams=0,
+        multiplier_latency=3, requantizer_digit=0, weight_memory="block",
+    )  # fmt: skip
+    compilation = compile_graph(graph, budget, array=(2, 4, 8))
+    assert compilation.config.adding and compilation.config.part_pitch
+    maps = GoldenNetwork(compilation.graph, compilation.certified).run(quantize_input(compilation.graph, inputs(6)))
+    found = model_output(compilation.graph, maps[compilation.graph.output])
+    np.testing.assert_array_equal(found, QonnxReference(path, graph).outputs(inputs(6)))
 
 
 @pytest.mark.parametrize("quantizer", ["bipolar", "ternary", "thresholds"])
