@@ -66,6 +66,8 @@ class Design:
         The vendor whose cells the Verilog may contain; None: no cells.
     version : str
         Of Macaw.
+    memory_base, memory_words : int
+        Of an engine that streams weights: where they lie on the bus of its AXI4 master, in bytes, and how many words they are.
     """
 
     name: str
@@ -77,14 +79,16 @@ class Design:
     target: MapLayout
     family: Family | None
     version: str
+    memory_base: int = 0
+    memory_words: int = 0
 
     def __post_init__(self) -> None:
         if self.bus not in BUSES:
             raise UserError(f"There is no bus {self.bus!r}: choose one of {', '.join(BUSES)}.")
-        if self.config.streaming:
+        if self.config.streaming and self.bus != "axi":
             raise UserError(
-                "The engine reads weights from an external memory, for which an export has no port: build for a device whose "
-                "block RAM holds all weights."
+                f"The engine reads weights from an external memory, for which only AXI has a port, not {self.bus}: take --bus axi, "
+                "or build for a device whose block RAM holds all weights."
             )
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name) or self.name in _KEYWORDS:
             raise UserError(
@@ -118,7 +122,7 @@ class Design:
             output_first, output_words = self.words(self.target)
             return AxiEngine(
                 self.config, self.window, input_first=first, input_words=words, output_first=output_first,
-                output_words=output_words,
+                output_words=output_words, memory_base=self.memory_base,
             )  # fmt: skip
         if self.bus == "core":
             return Engine(self.config)

@@ -24,6 +24,7 @@ _FAMILIES = (
     "zynquplus",
 )  # fmt: skip
 _MEMORY_MAP = "s_axi"
+_ADDRESS_SPACE = "m_axi"
 _REGISTERS_ELSEWHERE = ("registers", "stream")
 
 
@@ -65,7 +66,7 @@ def _interface(
     write: _Writer, parent: ET.Element, name: str, kind: tuple[str, str], ports: dict[str, str], *, master: bool = False,
     memory_map: str = "", parameters: dict[str, str] | None = None,
 ) -> None:  # fmt: skip
-    """A bus interface: ``ports`` maps the standard's names to ours."""
+    """A bus interface: ``ports`` maps the standard's names to ours; ``memory_map`` is a master's address space."""
     library, bus = kind
     interface = write.add(parent, "busInterface")
     write.add(interface, "name", name)
@@ -79,7 +80,9 @@ def _interface(
 
     def side() -> None:
         mode = write.add(interface, "master" if master else "slave")
-        if memory_map:
+        if memory_map and master:
+            write.add(mode, "addressSpaceRef", addressSpaceRef=memory_map)
+        elif memory_map:
             write.add(mode, "memoryMapRef", memoryMapRef=memory_map)
 
     if write.edition == 2009:
@@ -193,7 +196,7 @@ def component_xml(design: Design, top: Top, verilog: Sequence[str], edition: int
     interfaces = write.add(root, "busInterfaces")
     groups = {
         name: {port.logical.upper(): port.name for port in top.ports if port.interface == name}
-        for name in ("s_axi", "s_axis", "m_axis")
+        for name in ("s_axi", "s_axis", "m_axis", *((_ADDRESS_SPACE,) if design.config.streaming else ()))
     }
     _interface(
         write, interfaces, "s_axi", ("interface", "aximm"), groups["s_axi"], memory_map=_MEMORY_MAP,
@@ -201,11 +204,21 @@ def component_xml(design: Design, top: Top, verilog: Sequence[str], edition: int
     )  # fmt: skip
     _interface(write, interfaces, "s_axis", ("interface", "axis"), groups["s_axis"])
     _interface(write, interfaces, "m_axis", ("interface", "axis"), groups["m_axis"], master=True)
+    if design.config.streaming:
+        _interface(
+            write, interfaces, _ADDRESS_SPACE, ("interface", "aximm"), groups[_ADDRESS_SPACE], master=True,
+            memory_map=_ADDRESS_SPACE, parameters={"PROTOCOL": "AXI4"},
+        )  # fmt: skip
     _interface(
         write, interfaces, top.clock, ("signal", "clock"), {"CLK": top.clock},
         parameters={"ASSOCIATED_BUSIF": ":".join(groups), "ASSOCIATED_RESET": top.reset},
     )  # fmt: skip
     _interface(write, interfaces, top.reset, ("signal", "reset"), {"RST": top.reset}, parameters={"POLARITY": "ACTIVE_LOW"})
+    if design.config.streaming:
+        space = write.add(write.add(root, "addressSpaces"), "addressSpace")
+        write.add(space, "name", _ADDRESS_SPACE)
+        write.add(space, "range", 1 << 32)
+        write.add(space, "width", 32)
     _memory_map(write, root, design)
     _model(write, root, design, top)
     files = write.add(write.add(root, "fileSets"), "fileSet")

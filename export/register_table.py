@@ -42,8 +42,8 @@ class RegisterEntry:
     fields: tuple[tuple[str, int, int], ...] = ()
 
 
-_ABSENT = (Register.BOOT, Register.EXTERNAL_WORDS, Register.EXTERNAL_STALLS)
-"""Registers of designs that are not exported."""
+_STREAMING = (Register.EXTERNAL_WORDS, Register.EXTERNAL_STALLS)
+"""Registers of engines that stream weights."""
 
 
 def _regions(design: Design) -> list[Region]:
@@ -66,7 +66,7 @@ def region_entries(design: Design) -> list[RegisterEntry]:
 def register_entries(design: Design) -> list[RegisterEntry]:
     """Every register of the design, in ascending order."""
     entries = []
-    kinds: list[tuple[Region, Any]] = [(Region.REGISTERS, kind) for kind in Register if kind not in _ABSENT]
+    kinds: list[tuple[Region, Any]] = [(Region.REGISTERS, kind) for kind in Register if kind != Register.BOOT and (design.config.streaming or kind not in _STREAMING)]
     if design.bus == "axi":
         kinds += [(Region.STREAM, kind) for kind in StreamRegister]
     for region, kind in kinds:
@@ -90,6 +90,8 @@ def constants(design: Design) -> dict[str, int]:
     for name, layout in (("INPUT", design.source), ("OUTPUT", design.target)):
         first, words = design.words(layout)
         values |= {f"{name}_ADDRESS": design.window.byte_address(Region.FEATURES, first), f"{name}_WORDS": words}
+    if design.config.streaming:
+        values |= {"MEMORY_BASE": design.memory_base, "MEMORY_WORDS": design.memory_words}
     values |= {"MAGIC": MAGIC, "FORMAT": PROGRAM_FORMAT}
     identity = design.config.identity
     values |= {"IDENTITY_LOW": identity & 0xFFFFFFFF, "IDENTITY_HIGH": identity >> 32}

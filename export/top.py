@@ -13,7 +13,7 @@ from .design import Design
 
 __all__ = ["Port", "Top"]
 
-_PREFIXES = {"bus": "s_axi_", "i": "s_axis_", "o": "m_axis_", "port": ""}
+_PREFIXES = {"bus": "s_axi_", "i": "s_axis_", "o": "m_axis_", "memory": "m_axi_"}
 _CLOCKS = {
     "axi": ("aclk", "aresetn"), "wishbone": ("wb_clk_i", "wb_rst_i"), "wishbone-pipelined": ("wb_clk_i", "wb_rst_i"),
     "core": ("clk", "rst"),
@@ -31,7 +31,7 @@ class Port:
         Bits.
     output : bool
     interface : str
-        The prefix of the group that it belongs to: ``s_axi``, ``s_axis``, ``m_axis``, ``wb``, ``core``; "" for a group of its own.
+        The prefix of the group that it belongs to: ``s_axi``, ``s_axis``, ``m_axis``, ``m_axi``, ``wb``, ``core``; "" for a group of its own.
     logical : str
         What the group's standard calls it, in lower case.
     """

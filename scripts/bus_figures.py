@@ -27,8 +27,8 @@ __all__ = ["SECTION", "main", "table"]
 SECTION = "buses"
 """Name of the section of the page."""
 
-_OFFSET_BITS = 14
-"""A window of 1 MiB, that of the digits' network on 4 x 8 x 4."""
+_OFFSET_BITS = 12
+"""A window of 256 KiB, that of the digits' network on 4 x 8 x 4."""
 
 _PLACES = {"input_first": 0, "input_words": 1, "output_first": 0, "output_words": 1}
 _WRAPPERS: dict[str, Callable[[], Any]] = {

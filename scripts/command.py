@@ -22,7 +22,7 @@ from ..hw.errors import UserError
 from .bringup import bring_up
 from .console import CONSOLE, run_command, stages
 from .demo import DEFAULT_BOARD, demo
-from .export import export_folder
+from .export import export_folder, parse_address
 from .faults import DEFAULT_RATES, fault_command
 from .flash import write_flash_image
 from .generate import generate, parse_array
@@ -176,12 +176,18 @@ def _export(
     split: Annotated[bool, typer.Option("--split", help="A Verilog file for each module, not one for all.")] = False,
     primitives: Annotated[str, typer.Option(help="portable Verilog, or with the cells of the build's vendor.")] = "portable",
     name: Annotated[str | None, typer.Option(help="Of the top module; after the model's file without.")] = None,
+    memory_base: Annotated[
+        str, typer.Option(help="Address in bytes, as 0x10000000, of weights that are read over AXI4; a multiple of 64 MiB.")
+    ] = "0",
 ) -> None:
     """A build as a part of another system: Verilog with a standard bus, for FuseSoC, LiteX or Vivado."""
 
     def command() -> None:
         with stages() as progress:
-            export_folder(folder, output, form, bus=bus, primitives=primitives, each=split, name=name, progress=progress)
+            export_folder(
+                folder, output, form, bus=bus, primitives=primitives, each=split, name=name,
+                memory_base=parse_address(memory_base), progress=progress,
+            )  # fmt: skip
 
     _exit(command)
 

@@ -18,7 +18,7 @@ from ..hw.primitives.target import Family
 from .build_folder import Build, load_build, write_images
 from .console import CONSOLE, Stages
 
-__all__ = ["PRIMITIVES", "export_folder"]
+__all__ = ["PRIMITIVES", "export_folder", "parse_address"]
 
 PRIMITIVES = ("portable", "vendor")
 """Without vendor cells, or with those of the build's device."""
@@ -49,6 +49,14 @@ def _family(build: Build, form: str, primitives: str) -> Family | None:
     if family not in _WITH_CELLS:
         raise UserError(f"Engines for {family.value} have no vendor cells, tools infer them: leave --primitives out.")
     return family
+
+
+def parse_address(text: str) -> int:
+    """A number, decimal or with 0x. Raises UserError if it is none."""
+    try:
+        return int(text, 0)
+    except ValueError as error:
+        raise UserError(f"{text!r} is no address: give a number as 0x10000000 with --memory-base.") from error
 
 
 def _check_output(output: Path) -> None:
@@ -84,12 +92,12 @@ def _files(design: Design, form: str, *, each: bool) -> dict[str, str]:
 
 def export_folder(
     folder: Path, output: Path, form: str, *, bus: str | None = None, primitives: str = "portable", each: bool = False,
-    name: str | None = None, progress: Stages,
+    name: str | None = None, memory_base: int = 0, progress: Stages,
 ) -> Design:  # fmt: skip
     """Export the build in ``folder`` into the folder ``output``, which appears complete or not at all.
 
     ``form`` is one of FORMS, ``bus`` one of its buses; ``each``: a Verilog file for each module. The result holds the
-    Verilog, a C header with the address map, the images and what the form needs.
+    Verilog, a C header with the address map, the images and what the form needs. ``memory_base``: where streamed weights lie.
 
     Raises UserError for a folder that is no complete build, an output that is there already, or a choice that does not exist.
     """
@@ -110,6 +118,8 @@ def export_folder(
         target=maps[graph.output],
         family=family,
         version=__version__,
+        memory_base=memory_base,
+        memory_words=len(build.images.external),
     )
     progress("load", 1.0, design.name)
     progress("export", 0.1, form)

@@ -12,6 +12,7 @@ from cocotbext.axi import AxiBus, AxiSlave
 
 from ..simulator import bench_parameters
 from .axi_lite import pauses
+from .byte_memory import ByteMemory
 from .handshake import ChannelMonitor
 from .stream import start
 
@@ -24,33 +25,11 @@ _HOLE = 0x8000
 """Byte address within the window from which on the memory answers with an error."""
 
 
-class _Memory:
-    """Bytes of the window's beginning; accesses elsewhere are errors of the slave."""
-
-    def __init__(self) -> None:
-        self.bytes = bytearray(_HOLE)
-
-    @staticmethod
-    def _place(address: int) -> int:
-        place: int = address - bench_parameters()["base"]
-        if not 0 <= place < _HOLE:
-            raise ValueError("a hole")
-        return place
-
-    async def read(self, address: int, length: int) -> bytes:
-        place = self._place(address)
-        return bytes(self.bytes[place : place + length])
-
-    async def write(self, address: int, data: bytes) -> None:
-        place = self._place(address)
-        self.bytes[place : place + len(data)] = data
-
-
 class _Bench:
     def __init__(self, dut: Any, pause: float) -> None:
         logging.getLogger("cocotb").setLevel(logging.WARNING)
         self.dut, self.chance = dut, random.Random(f"{cocotb.RANDOM_SEED} bursts")
-        self.memory = _Memory()
+        self.memory = ByteMemory(bench_parameters()["base"], _HOLE)
         bus = AxiBus.from_prefix(dut, "bus", bus_separator="__")
         slave = AxiSlave(bus, dut.clk, dut.rst, target=self.memory)
         write, read = slave.write_if, slave.read_if

@@ -15,11 +15,21 @@ import cocotb
 import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
-from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
+from cocotbext.axi import (
+    AxiBus,
+    AxiLiteBus,
+    AxiLiteMaster,
+    AxiSlave,
+    AxiStreamBus,
+    AxiStreamFrame,
+    AxiStreamSink,
+    AxiStreamSource,
+)
 from numpy.typing import NDArray
 
 from ..simulator import bench_parameters
 from .axi_lite import pauses
+from .byte_memory import ByteMemory
 from .wishbone_master import Phase, WishboneMaster
 
 _BACK = 0.3
@@ -91,6 +101,9 @@ async def _start(dut: Any) -> _AxiClient | _WishboneClient:
     bus = bench_parameters()["bus"]
     clock, reset, active = (dut.aclk, dut.aresetn, 0) if bus == "axi" else (dut.wb_clk_i, dut.wb_rst_i, 1)
     reset.value = active
+    if bench_parameters()["streamed"]:
+        for name in ("awready", "wready", "bvalid", "bid", "bresp", "arready", "rvalid", "rid", "rdata", "rresp", "rlast"):
+            getattr(dut, f"m_axi_{name}").value = 0
     if bus == "axi":
         for name in ("s_axis_tvalid", "s_axis_tdata", "s_axis_tlast", "m_axis_tready"):
             getattr(dut, name).value = 0
@@ -111,30 +124,69 @@ async def _load(client: _AxiClient | _WishboneClient, constants: dict[str, int],
         await client.write(constants[f"REGION_{region}"], network[region.lower()])
 
 
+def _memory(dut: Any, constants: dict[str, int], network: Any) -> ByteMemory:
+    """What the engine reads weights from, with pauses."""
+    memory = ByteMemory(constants["MEMORY_BASE"], 4 * constants["MEMORY_WORDS"])
+    memory.bytes[:] = network["external"].astype("<u4").tobytes()
+    slave = AxiSlave(AxiBus.from_prefix(dut, "m_axi"), dut.aclk, dut.aresetn, reset_active_level=False, target=memory)
+    for number, channel in enumerate((slave.read_if.ar_channel, slave.read_if.r_channel)):
+        channel.set_pause_generator(pauses(random.Random(f"{cocotb.RANDOM_SEED} memory {number}"), _BACK))
+    return memory
+
+
+async def _run(client: _AxiClient | _WishboneClient, constants: dict[str, int]) -> int:
+    """Start the program; STATUS once it has ended."""
+    await client.write(constants["REGISTER_CONTROL"], np.array([constants["CONTROL_START"]], np.uint32))
+    for _ in range(_POLLS):
+        (status,) = map(int, await client.read(constants["REGISTER_STATUS"], 1))
+        if not status >> constants["STATUS_BUSY"] & 1:
+            return status
+    raise AssertionError("the program does not end")
+
+
 @cocotb.test()
 async def registers(dut: Any) -> None:
     """A network through the bus alone: load, write the input, start, poll, read the output; errors are errors."""
     client = await _start(dut)
     constants = bench_parameters()["constants"]
     with np.load(bench_parameters()["network"]) as network:
+        if bench_parameters()["streamed"]:
+            _memory(dut, constants, network)
         await _load(client, constants, network)
         await client.refusals(constants)
         for given, wanted in zip(network["inputs"], network["outputs"], strict=True):
             await client.write(constants["INPUT_ADDRESS"], given)
-            await client.write(constants["REGISTER_CONTROL"], np.array([constants["CONTROL_START"]], np.uint32))
-            for _ in range(_POLLS):
-                (status,) = map(int, await client.read(constants["REGISTER_STATUS"], 1))
-                if not status >> constants["STATUS_BUSY"] & 1:
-                    break
+            status = await _run(client, constants)
             assert status >> constants["STATUS_DONE"] & 1 and not status >> constants["STATUS_ERROR"] & 0xFF, hex(status)
             (cycles,) = await client.read(constants["REGISTER_CYCLES"], 1)
-            assert cycles == constants["CYCLES"]
+            assert cycles == constants["CYCLES"] or bench_parameters()["streamed"]
             got = await client.read(constants["OUTPUT_ADDRESS"], constants["OUTPUT_WORDS"])
             mask = network["output_mask"]
             assert ((got ^ wanted) & mask == 0).all(), "outputs differ from the golden ones"
 
 
-@cocotb.test(skip=bench_parameters().get("bus") != "axi")
+@cocotb.test(skip=not bench_parameters().get("streamed"))
+async def memory_errors(dut: Any) -> None:
+    """An error of the memory's bus ends the program with a status; when it is mended, the next run is right."""
+    client = await _start(dut)
+    constants = bench_parameters()["constants"]
+    with np.load(bench_parameters()["network"]) as network:
+        memory = _memory(dut, constants, network)
+        await _load(client, constants, network)
+        await client.write(constants["INPUT_ADDRESS"], network["inputs"][0])
+        kept = memory.bytes
+        memory.bytes = kept[: len(kept) // 2]
+        status = await _run(client, constants)
+        error = status >> constants["STATUS_ERROR"] & 0xFF
+        assert error in (constants["ERROR_DAMAGED_WEIGHTS"], constants["ERROR_STARVED"]) and int(dut.error.value), hex(status)
+        memory.bytes = kept
+        status = await _run(client, constants)
+        assert status >> constants["STATUS_DONE"] & 1 and not status >> constants["STATUS_ERROR"] & 0xFF, hex(status)
+        got = await client.read(constants["OUTPUT_ADDRESS"], constants["OUTPUT_WORDS"])
+        assert ((got ^ network["outputs"][0]) & network["output_mask"] == 0).all()
+
+
+@cocotb.test(skip=bench_parameters().get("bus") != "axi" or bench_parameters().get("streamed"))
 async def streams(dut: Any) -> None:
     """The same network through the streams, with packets that are too short and too long in between."""
     client = await _start(dut)

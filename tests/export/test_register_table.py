@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ def test_constants(make_design: Any, bus: str) -> None:
     """Every region and register is where the bus has it; nothing overlaps or lies outside."""
     design = make_design(bus)
     values, window = constants(design), design.window
-    for kind in Register:
+    for kind in Register:  # of an engine that does not stream
         absent = kind in (Register.BOOT, Register.EXTERNAL_WORDS, Register.EXTERNAL_STALLS)
         assert values.get(f"REGISTER_{kind.name}") == (None if absent else 4 * kind.value)
     for stream in StreamRegister:
@@ -34,6 +35,13 @@ def test_constants(make_design: Any, bus: str) -> None:
     assert values["WINDOW_BYTES"] == 1 << window.byte_bits
     assert values["INPUT_ADDRESS"] == values["REGION_FEATURES"] and values["INPUT_WORDS"] == 8 * 4 * 2
     assert values["OUTPUT_ADDRESS"] == values["REGION_FEATURES"] + 20 * 8 * 4
+
+
+def test_streaming(make_design: Any) -> None:
+    config = replace(make_design().config, streaming=True)
+    values = constants(make_design(config=config, memory_base=0x4000_0000, memory_words=77))
+    assert (values["MEMORY_BASE"], values["MEMORY_WORDS"]) == (0x4000_0000, 77)
+    assert values["REGISTER_EXTERNAL_STALLS"] == 4 * Register.EXTERNAL_STALLS.value
 
 
 def test_c_header(make_design: Any) -> None:

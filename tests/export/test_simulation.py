@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ from macaw.export.design import Design
 from macaw.export.register_table import constants
 from macaw.export.verilog_text import header, modules, split
 from macaw.scripts.build_folder import board_budget
+from macaw.sim.cost.external_memory import IdealMemory
 from macaw.sim.golden_network import GoldenNetwork
+from macaw.sim.layered_network import layered_network
 from macaw.sim.random_network import random_graph
 from macaw.sim.simulator import run_bench
 
@@ -64,21 +67,40 @@ def _file(network: Compilation, folder: Path) -> Path:
         program=program.program,
         taps=program.taps,
         weights=program.weights,
+        external=program.external,
     )
     return path
 
 
 @pytest.mark.parametrize("bus", ["axi", "wishbone", pytest.param("wishbone-pipelined", marks=pytest.mark.slow)])
 def test_network(network: Compilation, bus: str, tmp_path: Path) -> None:
+    _simulate(network, bus, tmp_path)
+
+
+@pytest.mark.slow
+def test_streamed_weights(tmp_path: Path) -> None:
+    """Weights come over the AXI4 master, from a memory with pauses; an error of its bus ends in a status."""
+    budget = replace(board_budget(find_board("ulx3s-85f")), block_rams=6, external=IdealMemory(words=1 << 16, latency=9, interval=1))
+    network = compile_graph(layered_network("streamed", (4, 4, 8), [32, 10]), budget, array=(1, 4, 2), depth=1)
+    assert network.config.streaming and len(network.program.external)
+    _simulate(network, "axi", tmp_path)
+
+
+def _simulate(network: Compilation, bus: str, tmp_path: Path) -> None:
+    """Export, and run the bench."""
     maps, graph = network.program.maps, network.graph
     design = Design(
         name="macaw_small", bus=bus, config=network.config, model="small.onnx", cycles=network.cycles,
         source=maps[graph.input], target=maps[graph.output], family=None, version="0",
+        memory_base=0x1000_0000, memory_words=len(network.program.external),
     )  # fmt: skip
     (text,) = split(modules(design)[0], header(design), each=False).values()
     path = tmp_path / "macaw_small.v"
     path.write_text(text)
     run_bench(
         path, top="macaw_small", test_module="macaw.sim.bench.bus_network", build_dir=tmp_path, simulator="icarus",
-        parameters={"bus": bus, "network": str(_file(network, tmp_path)), "constants": constants(design)},
+        parameters={
+            "bus": bus, "network": str(_file(network, tmp_path)), "constants": constants(design),
+            "streamed": network.config.streaming,
+        },
     )  # fmt: skip

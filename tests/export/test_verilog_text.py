@@ -77,7 +77,7 @@ def test_module_name(file: str, name: str) -> None:
         ({"bus": "apb"}, "There is no bus 'apb': choose one of axi, wishbone"),
         ({"name": "module"}, "'module' cannot name a module"),
         ({"name": "Big"}, "'Big' cannot name a module"),
-        ({"config": EngineConfig(p=1, m=4, n=1, streaming=True)}, "reads weights from an external memory"),
+        ({"bus": "wishbone", "config": EngineConfig(p=1, m=4, n=1, streaming=True)}, "for which only AXI has a port, not wishbone"),
     ],
 )
 def test_refusals(make_design: Any, changes: dict[str, Any], message: str) -> None:

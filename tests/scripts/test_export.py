@@ -64,6 +64,7 @@ def test_choices(macaw: Any, small_build: Path, tmp_path: Path) -> None:
         (("--as", "verilog", "--primitives", "xilinx"), ("no primitives 'xilinx'", "portable or vendor")),
         (("--as", "vivado-ip", "--primitives", "vendor"), ("no cells of the family ecp5",)),
         (("--as", "verilog", "--name", "9x"), ("'9x' cannot name a module",)),
+        (("--as", "verilog", "--memory-base", "here"), ("'here' is no address", "0x10000000")),
     ],
 )
 def test_choices_that_do_not_exist(
