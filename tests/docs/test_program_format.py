@@ -22,6 +22,7 @@ CONFIGS = (
     EngineConfig(p=1, m=1, n=1, feature_depth=2, extent_width=3, nudge=20),
     EngineConfig(p=5, m=12, n=3, depth=4, feature_depth=3000, weight_depth=65536, tap_depth=4096, extent_width=12),
     EngineConfig(p=2, m=2, n=2, adding=True),
+    EngineConfig(p=2, m=2, n=2, streaming=True),
     EngineConfig(
         p=1, m=3, n=16, products=("int8xint8", "ternaryxternary", "binaryxbinary"), output_formats=("ternary", "binary"),
         wrapping=True,
@@ -75,8 +76,8 @@ def test_fields(config: EngineConfig, number: int, layout: Any) -> None:
     names |= {name: getattr(config, name) for name in ("products", "output_formats", "masking", "wrapping")}
     names["group_bytes"] = max(config.output_bytes)
     documented = [(row[0], eval(row[1], {}, names)) for row in tables("Field")[number]]
-    if not config.adding:
-        documented = [(name, width) for name, width in documented if name != "scale"]
+    absent = {"scale": not config.adding, "transfers": not config.streaming}
+    documented = [(name, width) for name, width in documented if not absent.get(name)]
     assert documented == [(name, field.width) for name, field in layout(config)]
 
 
@@ -86,9 +87,10 @@ def test_constants() -> None:
     for operation in LayerOperation:
         assert f"{operation.value} {operation.name}" in PAGE
     assert (
-        "bit 0 BUSY, bit 1 DONE (the program ended), bit 2 PAUSED, bits 8 to 15 the error, bits 16 to 31 the layers"
+        "bit 0 BUSY, bit 1 DONE (the program ended), bit 2 PAUSED, bit 3 MEMORY (the external memory is ready; 0 without "
+        "one), bits 8 to 15 the error, bits 16 to 31 the layers"
         in (PAGE.replace("\n", " "))
     )
-    assert [bit.value for bit in StatusBit] == [0, 1, 2, 8, 16]
+    assert [bit.value for bit in StatusBit] == [0, 1, 2, 3, 8, 16]
     assert frame.REQUEST_MAGIC.hex(" ").upper() in PAGE and frame.ANSWER_MAGIC.hex(" ").upper() in PAGE
     assert f"A pause of {1000 * frame.PAUSE_SECONDS:g} ms" in PAGE

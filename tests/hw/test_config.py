@@ -25,7 +25,7 @@ CHANGED: dict[str, Any] = {
     "tap_depth": 512, "extent_width": 9, "group_width": 10, "accumulator_width": 25, "multiplier_width": 28,
     "shifts": (18, 24, 30, 37), "nudge": 22, "requantizer_digit": 4, "multiplier_latency": 2, "weight_memory": "spram",
     "prefetch": False, "taps_in_program": True, "pooling": False, "adding": True, "logic_dots": 5, "part_pitch": 2,
-    "products": ("int8xint8", "ternaryxternary"), "output_formats": ("int8", "ternary"), "wrapping": True,
+    "products": ("int8xint8", "ternaryxternary"), "output_formats": ("int8", "ternary"), "wrapping": True, "streaming": True,
 }  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def test_frozen() -> None:
 
 
 def test_dictionaries() -> None:
-    for config in (BASE, EngineConfig(**CHANGED)):
+    for config in (BASE, EngineConfig(**CHANGED | {"weight_memory": "block"}), EngineConfig(**CHANGED | {"streaming": False})):
         values = json.loads(json.dumps(config.to_dict()))
         assert EngineConfig.from_dict(values) == config
         assert EngineConfig.from_dict(values).identity == config.identity
@@ -176,3 +176,14 @@ def test_sizes(values: dict[str, Any], sizes: dict[str, int]) -> None:
 
 def test_text() -> None:
     assert str(BASE) == "3 x 5 x 7, depth 1"
+
+
+def test_streaming_needs_block_ram() -> None:
+    with pytest.raises(UserError, match="weight_memory must be 'block' in an engine with streaming"):
+        replace(BASE, streaming=True, weight_memory="spram")
+
+
+def test_engines_without_streaming_keep_their_identity() -> None:
+    """Their Verilog is the same as before there was such a thing."""
+    assert "streaming" not in BASE.to_dict() and replace(BASE, streaming=True).to_dict()["streaming"] is True
+    assert EngineConfig.from_dict(BASE.to_dict()) == BASE
