@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from ..boards.catalog import find_board
+from ..compiler.compilation import Compilation, compile_graph
+from ..compiler.model_import import import_model, model_rounding
 from ..hw.errors import CheckFailed, UserError
 from ..sim.faults import STORAGES, FaultyNetwork, bit_error_rate, faulty_image, undefined_codes
 from ..sim.golden_network import model_output, quantize_input
 from ..sim.weight_cells import WeightCells
-from .build_folder import Build, load_build
+from .build_folder import Build, board_budget, load_build
 from .console import CONSOLE, Stages, stages
 from .fault_plot import COLUMNS, curves, plot
 from .generate import generate
@@ -64,14 +67,14 @@ def _storages(name: str | None) -> tuple[str, ...]:
     return (name.lower(),)
 
 
-def _cells(build: Build) -> WeightCells:
+def _cells(compilation: Compilation) -> WeightCells:
     """The bits that can be wrong. Raises UserError where an error has no defined outcome."""
-    cells = WeightCells(build.compilation)
+    cells = WeightCells(compilation)
     if not cells.layers:
-        raise UserError(f"The model {build.manifest['model']} has no weights.")
+        raise UserError(f"The model {compilation.graph.source} has no weights.")
     undefined = undefined_codes(cells.formats())
     if undefined:
-        node = next(node for node in build.compilation.graph.nodes if node.output == undefined[0])
+        node = next(node for node in compilation.graph.nodes if node.output == undefined[0])
         raise UserError(
             f"The weights of {node.name!r} are stored as {cells.formats()[undefined[0]].name} codes, one of which means nothing: "
             "what an error does there is not defined. Use binary, 4-bit or 8-bit weights."
@@ -89,15 +92,17 @@ def _classes(outputs: NDArray[Any]) -> NDArray[np.int64]:
     return flat.argmax(1) if flat.shape[1] > 1 else np.rint(flat[:, 0]).astype(np.int64)
 
 
-def fault_rows(build: Build, inputs: Inputs, plan: FaultPlan, *, progress: Stages) -> Iterator[dict[str, Any]]:
+def fault_rows(
+    network: str, compilation: Compilation, inputs: Inputs, plan: FaultPlan, build: Build | None = None, *, progress: Stages
+) -> Iterator[dict[str, Any]]:
     """One row of the table (fault_plot.COLUMNS) for each storage, rate and seed; the first is that without errors.
 
+    ``network``: its name in the table. ``build``: that of the compilation; only the RTL needs it.
     Golden model and RTL get the same image: its bits are inverted, the golden model's weights are decoded from it.
     Raises CheckFailed where the RTL differs from the golden model.
     """
-    compilation, cells = build.compilation, _cells(build)
-    graph, image = compilation.graph, build.images.weights
-    network = Path(build.manifest["model"]).stem
+    cells = _cells(compilation)
+    graph, image = compilation.graph, compilation.program.weights
     integers = quantize_input(graph, inputs.values)
     right = _maps(FaultyNetwork(compilation, cells.decode(image)), integers)
     wanted = _classes(model_output(graph, right))
@@ -121,7 +126,7 @@ def fault_rows(build: Build, inputs: Inputs, plan: FaultPlan, *, progress: Stage
                 faulty, wrong = faulty_image(image, cells, draws, bit_error_rate(storage, rate))
                 progress("faults", done / steps, f"{storage}, rate {rate:g}, seed {seed}: {wrong:,} wrong bits")
                 maps = _maps(FaultyNetwork(compilation, cells.decode(faulty)), integers) if wrong else right
-                if plan.rtl_inputs and seed == plan.seed:
+                if build is not None and plan.rtl_inputs and seed == plan.seed:
                     _check_rtl(build, faulty, integers[: plan.rtl_inputs], maps, f"{storage} at the rate {rate:g}", progress)
                 done += 1
                 progress("faults", done / steps, f"{storage}, rate {rate:g}, seed {seed}: {wrong:,} wrong bits")
@@ -153,7 +158,7 @@ def fault_command(
     source: Path, inputs: Path, output: Path, *, rates: str, storage: str | None, seed: int, repeats: int, limit: int | None,
     rtl: int, board: str, array: tuple[int, int, int] | None,
 ) -> None:  # fmt: skip
-    """`macaw faults`: a table and a plot in ``output``; of a model also its build, in ``output/build``."""
+    """`macaw faults`: a table and a plot in ``output``; with ``rtl`` of a model also its build, in ``output/build``."""
     plan = FaultPlan(rates=parse_rates(rates), storages=_storages(storage), seed=seed, repeats=repeats, rtl_inputs=rtl)
     if source.is_dir() and array is not None:
         raise UserError(f"{source} is a build, whose array is chosen: leave --array out, or give the model.")
@@ -164,12 +169,18 @@ def fault_command(
     except OSError as error:
         raise UserError(f"The output folder {output} cannot be written ({error.strerror}): choose another with -o.") from error
     with stages() as progress:
-        if source.is_dir():
-            build = load_build(source)
+        build = None
+        if source.is_dir() or rtl:
+            build = load_build(source) if source.is_dir() else generate(source, board, output / "build", array=array, progress=progress)
+            network, compilation = Path(build.manifest["model"]).stem, build.compilation
         else:
-            build = generate(source, board, output / "build", array=array, progress=progress)
-        chosen = load_inputs(inputs, build.compilation.graph)
-        rows = list(fault_rows(build, chosen if limit is None else chosen.first(limit), plan, progress=progress))
+            progress("compile", 0.0, str(source))
+            graph = import_model(source, model_rounding(source, None))
+            network, compilation = source.stem, compile_graph(graph, board_budget(find_board(board)), array=array)
+            progress("compile", 1.0, str(compilation.config))
+        chosen = load_inputs(inputs, compilation.graph)
+        chosen = chosen if limit is None else chosen.first(limit)
+        rows = list(fault_rows(network, compilation, chosen, plan, build, progress=progress))
     temporary = output / f".{_TABLE}"
     with temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")

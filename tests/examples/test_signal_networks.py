@@ -58,7 +58,7 @@ def test_binary_networks_in_the_rtl(name: str, tmp_path: Path) -> None:
     assert bool(build.compilation.config.paired_products) == (name == "ecg/ecg_binary")
     plan = FaultPlan(rates=(0.003, 0.1), storages=("1t1r",), repeats=1, rtl_inputs=2)
     with stages() as progress:
-        rows = list(fault_rows(build, inputs.first(4), plan, progress=progress))
+        rows = list(fault_rows(name, build.compilation, inputs.first(4), plan, build, progress=progress))
     assert [int(row["wrong_bits"]) > 0 for row in rows] == [False, True, True]
 
 
