@@ -7,7 +7,7 @@ from typing import Any
 
 from amaranth.hdl import ClockSignal, Const, Instance, Signal, Value
 
-__all__ = ["DP16KD_MODES", "dp16kd"]
+__all__ = ["DP16KD_MODES", "dp16kd", "initial_parameters"]
 
 DP16KD_MODES = {36: (9, 512), 18: (9, 1024), 9: (9, 2048), 4: (4, 4096), 2: (2, 8192), 1: (1, 16384)}
 """Slot width and depth for each width of the tile."""
@@ -51,11 +51,11 @@ def dp16kd(
         port = "A" if mode == 36 and bit < 18 else "B"
         ports[f"o_DO{port}{bit % 18}"] = read_data[bit]
     if contents:
-        ports |= {f"p_INITVAL_{number:02X}": Const(value, _INIT_BITS) for number, value in enumerate(_initial(mode, contents))}
+        ports |= {f"p_INITVAL_{number:02X}": Const(value, _INIT_BITS) for number, value in enumerate(initial_parameters(mode, contents))}
     return Instance("DP16KD", **ports)
 
 
-def _initial(mode: int, contents: Sequence[int]) -> list[int]:
+def initial_parameters(mode: int, contents: Sequence[int]) -> list[int]:
     """The parameters INITVAL: each holds 16 times 18 bits, 20 bits apart. A word of fewer than 9 bits lies in the lower 8
     of 9."""
     words = 1 if mode >= 9 else 8 // mode
