@@ -54,8 +54,8 @@ async def whole_tests(dut: Any) -> None:
     async def body(unit: Unit) -> None:
         host = _Host(unit)
         memories = [
-            MemoryModel(*shape, None if fault is None else Fault(**fault))
-            for shape, fault in zip(unit.told["shapes"], unit.told["faults"], strict=True)
+            MemoryModel(width, depth, granularity, None if fault is None else Fault(**fault))
+            for (width, depth, granularity), fault in zip(unit.told["shapes"], unit.told["faults"], strict=True)
         ]
         identity = await host.get(MemoryTestRegister.IDENTITY_HIGH) << 32 | await host.get(MemoryTestRegister.IDENTITY_LOW)
         assert [await host.get(MemoryTestRegister.MAGIC), await host.get(MemoryTestRegister.FORMAT), identity] == [

@@ -124,7 +124,8 @@ def _reads(memory: MemoryModel) -> Iterator[tuple[int, int, int, int]]:
         addresses = range(memory.depth) if direction == "up" else range(memory.depth - 1, -1, -1)
         for address in addresses:
             word = sum(_background(number, address, bit) << bit for bit in range(memory.width))
-            for operation, data in operations:
+            for step in operations:
+                operation, data = step[0], step[1]
                 if operation == "r":
                     change = even_bits if data == "e" else full * int(data)
                     yield walk, address, memory.read(address), word ^ change
