@@ -13,10 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from macaw.boards.accelerator import Accelerator
 from macaw.boards.catalog import find_board
 from macaw.compiler.compilation import Compilation, compile_graph
+from macaw.compiler.model_import import import_model
 from macaw.export.design import Design
 from macaw.export.register_table import constants
 from macaw.export.verilog_text import header, modules, split
 from macaw.scripts.build_folder import board_budget
+from macaw.scripts.demo import example
 from macaw.sim.cost.external_memory import IdealMemory
 from macaw.sim.golden_network import GoldenNetwork
 from macaw.sim.layered_network import layered_network
@@ -86,7 +88,15 @@ def test_streamed_weights(tmp_path: Path) -> None:
     _simulate(network, "axi", tmp_path)
 
 
-def _simulate(network: Compilation, bus: str, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_digits(tmp_path: Path) -> None:
+    """The bundled network, through AXI4-Lite and through AXI4-Stream."""
+    graph = import_model(example("digits_int8.onnx"))
+    network = compile_graph(graph, board_budget(find_board("ulx3s-85f")), array=(2, 4, 2))
+    _simulate(network, "axi", tmp_path, simulator="verilator")
+
+
+def _simulate(network: Compilation, bus: str, tmp_path: Path, *, simulator: str = "icarus") -> None:
     """Export, and run the bench."""
     maps, graph = network.program.maps, network.graph
     design = Design(
@@ -98,7 +108,7 @@ def _simulate(network: Compilation, bus: str, tmp_path: Path) -> None:
     path = tmp_path / "macaw_small.v"
     path.write_text(text)
     run_bench(
-        path, top="macaw_small", test_module="macaw.sim.bench.bus_network", build_dir=tmp_path, simulator="icarus",
+        path, top="macaw_small", test_module="macaw.sim.bench.bus_network", build_dir=tmp_path, simulator=simulator,
         parameters={
             "bus": bus, "network": str(_file(network, tmp_path)), "constants": constants(design),
             "streamed": network.config.streaming,
