@@ -63,7 +63,6 @@ class _Formula(Elaboratable):
         pytest.param({}, id="pipelined"),
         pytest.param({"nudge": 2}, id="nudge", marks=pytest.mark.slow),
         pytest.param({"wrapping": True}, id="wrapping", marks=pytest.mark.slow),
-        pytest.param({"requantizer_digit": 4}, id="serial", marks=pytest.mark.slow),
     ],
 )
 def test_formula(options: dict[str, Any], tmp_path: Path) -> None:
