@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from macaw.boards.attachment import Attachment
 from macaw.boards.board import Board
 from macaw.boards.catalog import BOARDS, find_board
 from macaw.boards.device import find_device
+from macaw.boards.stage import silent
+from macaw.boards.toolchain import implement
 from macaw.boards.top import BoardTop
 from macaw.hw.config import EngineConfig
 from macaw.hw.errors import UserError
@@ -123,3 +126,15 @@ def test_contents_in_the_bitstream() -> None:
     plan = BOARDS["ulx3s-85f"].platform().build(top, name="macaw", do_build=False, emit_src=False)
     text = plan.files["macaw.il"]
     assert "INITVAL_00" in (text.decode() if isinstance(text, bytes) else text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["icebreaker", "ulx3s-25f"])
+def test_placed_and_routed(name: str, tmp_path: Path) -> None:
+    """SPI link and flash at pins that exist, and a bitstream that ends in front of the image."""
+    board = BOARDS[name]
+    config = replace(SMALL, multiplier_latency=board.multiplier_latency, requantizer_digit=board.requantizer_digit)
+    top = BoardTop(board, config, attachment=Attachment(link="spi", weights="flash"))
+    result = implement(top, board, tmp_path, seeds=(1,), clock_hz=top.clock_hz, progress=silent)
+    assert board.flash is not None and result.bitstream is not None
+    assert result.bitstream.stat().st_size <= board.flash.address
