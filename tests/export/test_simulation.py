@@ -74,7 +74,7 @@ def _file(network: Compilation, folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("bus", ["axi", "wishbone", pytest.param("wishbone-pipelined", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("bus", ["axi", *(pytest.param(bus, marks=pytest.mark.slow) for bus in ("wishbone", "wishbone-pipelined"))])
 def test_network(network: Compilation, bus: str, tmp_path: Path) -> None:
     _simulate(network, bus, tmp_path)
 

@@ -53,6 +53,7 @@ def test_header_and_files(make_design: Any, exported: Any) -> None:
     assert again == dict([single])
 
 
+@pytest.mark.slow
 def test_vendor_cells(make_design: Any, exported: Any) -> None:
     cell = re.compile(r"^  (DP16KD|MULT18X18D) ", re.MULTILINE)
     assert not cell.search("".join(exported("core")[0].values()))

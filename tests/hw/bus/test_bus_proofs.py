@@ -41,6 +41,7 @@ def paths(component: Any, folder: Path, outputs: list[str], sources: list[str]) 
     return [f"{source} -> {output}" for number, (output, source) in enumerate(pairs) if (folder / f"{number}.txt").read_text().strip()]
 
 
+@pytest.mark.slow
 def test_axi_lite(tmp_path: Path) -> None:
     lite = AxiLite(4)
     channel = axi_lite_channels(lite.bus)
