@@ -12,8 +12,8 @@ from macaw.compiler.budget import Budget
 from macaw.compiler.compilation import compile_graph
 from macaw.compiler.graph import Concat, Convolution, Graph, MaxPool, Tensor
 from macaw.compiler.number_formats import EngineFormats, choose_formats, engine_formats
-from macaw.compiler.problem import ModelError
 from macaw.compiler.packed_weights import packed_weights
+from macaw.compiler.problem import ModelError
 from macaw.compiler.program import pad_byte
 from macaw.compiler.requantization import BytePlanes, FloatRequantization, ThresholdRequantization
 from macaw.hw.errors import UserError
