@@ -51,7 +51,8 @@ PAIRS = {
         _block_ram(64, 1024, 8),  # 18 bits wide, byte enables
         _block_ram(64, 512, 8),  # 36 bits wide, byte enables
         _block_ram(24, 100, 8, 100),  # 36 bits wide, an unused byte, shallow
-        _block_ram(72, 700, None, 650),  # 18 bits wide, one enable, a tile row partly used
+        _block_ram(72, 700),  # 18 bits wide, one enable, a tile row partly used
+        _block_ram(17, 700, None, 650),  # the same, with contents
         _block_ram(8, 1100, None, 1000),  # 9 bits wide
         _block_ram(4, 4096),
         _block_ram(2, 5000),
