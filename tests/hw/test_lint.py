@@ -13,6 +13,7 @@ from macaw.boards.executable import find_tool
 from macaw.boards.harness import Harness
 from macaw.hw.config import EngineConfig
 from macaw.hw.emit import write_verilog
+from macaw.hw.external.sdram_timing import MT48LC16M16
 from macaw.sim.simulator import verilator_environment
 
 WAIVERS = Path(__file__).with_name("lint.vlt")
@@ -29,6 +30,7 @@ CONFIGS = {
         p=1, m=1, n=4, products=("int8xint8", "int4xint4", "ternaryxternary", "binaryxbinary", "int8xternary", "int8xbinary"),
         output_formats=("int8", "int4", "ternary"), wrapping=True, **SIZES,
     ),
+    "streaming": EngineConfig(p=2, m=3, n=3, streaming=True, **SIZES),
     "binary": EngineConfig(p=1, m=1, n=8, products=("binaryxbinary",), output_formats=("binary",), **SIZES),
 }  # fmt: skip
 
@@ -53,10 +55,10 @@ def _check(folder: Path, file: str, top: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in ("least", "binary") else ()) for name in CONFIGS]
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in ("least", "binary", "streaming") else ()) for name in CONFIGS]
 )
 def test_clean(name: str, tmp_path: Path) -> None:
-    write_verilog(Harness(CONFIGS[name], divisor=16, clock_hz=12_000_000), tmp_path / "board.v", name="board")
+    write_verilog(Harness(CONFIGS[name], divisor=16, clock_hz=12_000_000, sdram=MT48LC16M16), tmp_path / "board.v", name="board")
     assert _lint(tmp_path, "board.v", "board") == []
     assert _check(tmp_path, "board.v", "board") == ""
 

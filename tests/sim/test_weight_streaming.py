@@ -15,6 +15,8 @@ import pytest
 
 from macaw.boards.accelerator import Accelerator, Images
 from macaw.boards.catalog import find_board
+from macaw.boards.harness import SDRAM_PIN_DELAY, Harness
+from macaw.boards.link.client import Link
 from macaw.compiler.compilation import Compilation, compile_graph
 from macaw.hw.control.register_map import CoreError, Region, Register, StatusBit, region_address
 from macaw.hw.emit import verilog
@@ -30,19 +32,24 @@ from macaw.sim.golden_network import GoldenNetwork
 from macaw.sim.ideal_memory import WithIdealMemory
 from macaw.sim.layered_network import Layer, layered_network
 from macaw.sim.memory_system import memory_system
+from macaw.sim.simulated_board import SimulatedBoard
 
 CLOCK_HZ = 75_000_000
-PIN_DELAY = 2
+PIN_DELAY = SDRAM_PIN_DELAY
 SDRAM = Sdram(cycles=MT48LC16M16.cycles(CLOCK_HZ), pin_delay=PIN_DELAY)
 ARRAY = (2, 8, 4)
 
 
 def compiled(
-    layers: list[Layer], memory: ExternalMemory, blocks: int, shape: tuple[int, int, int] = (6, 6, 8), depth: int = 1
+    layers: list[Layer],
+    memory: ExternalMemory,
+    blocks: int,
+    shape: tuple[int, int, int] = (6, 6, 8),
+    array: tuple[int, int, int] = ARRAY,
 ) -> Compilation:
     """A network on a device with so few block RAMs that its weights do not fit."""
     budget = replace(board_budget(find_board("ulx3s-85f")), block_rams=blocks, external=memory)
-    return compile_graph(layered_network("streamed", shape, layers), budget, array=ARRAY, depth=depth)
+    return compile_graph(layered_network("streamed", shape, layers), budget, array=array, depth=1)
 
 
 @dataclass
@@ -187,3 +194,24 @@ def test_ideal_memory(tmp_path: Path, latency: int, interval: int) -> None:
     assert compilation.config.streaming
     for running in system(compilation, memory, tmp_path):
         compare(running)
+
+
+@pytest.mark.slow
+def test_simulated_board(tmp_path: Path) -> None:
+    """Over the serial line, with the harness of a board: the host's own way to load and to run."""
+    compilation = compiled([(3, 8), (3, 16), 10], SDRAM, 6, array=(1, 2, 2))
+    config, graph = compilation.config, compilation.graph
+    assert config.streaming
+    harness = Harness(config, divisor=8, clock_hz=CLOCK_HZ, sdram=MT48LC16M16)
+    text = verilog(harness, name="harness")
+    board = memory_system(EmittedModule(harness, "harness"), text, MT48LC16M16, CLOCK_HZ, PIN_DELAY, name="top")
+    (tmp_path / "board.v").write_text(board)
+    q = np.random.default_rng(4).integers(-128, 128, (1, *graph.tensors[graph.input].shape)).astype(np.int8)
+    golden = GoldenNetwork(graph, compilation.certified).run(q)
+    program = compilation.program
+    with SimulatedBoard(tmp_path / "board.v", 8, tmp_path) as simulated, Link(simulated.port, timeout=60.0) as link:
+        engine = Accelerator(link, config, program.maps, timeout=300.0)
+        engine.check_identity()
+        engine.load(Images(program.program, program.taps, program.weights, program.external))
+        np.testing.assert_array_equal(engine.infer(graph.input, graph.output, q[0]), golden[graph.output][0])
+        assert engine.cycles()[0] == compilation.cycles
