@@ -43,7 +43,10 @@ module altiobuf_out #(parameter enable_bus_hold = "", number_of_channels = 1, us
 }
 """The vendors' cells that a project instantiates: members only. Yosys has Xilinx's itself."""
 
-_READING = {"Vivado": "synth_xilinx -top macaw -run begin:coarse", "Quartus": "hierarchy -check -top macaw"}
+_READING = {
+    "Vivado": "read_verilog -lib -specify +/xilinx/cells_sim.v\nread_verilog -lib +/xilinx/cells_xtra.v\nhierarchy -check -top macaw",
+    "Quartus": "hierarchy -check -top macaw",
+}
 """Yosys' own library of Xilinx's cells; that of Intel's lacks members that Amaranth uses."""
 
 
