@@ -98,7 +98,7 @@ def test_impossible_depth(build: Any, digits: Path, depth: str) -> None:
     build(digits, f"--depth={depth}", parts=("from 1 to 64", f"not {depth}"))
 
 
-@pytest.mark.parametrize(("board", "part"), [("ulx3", "Did you mean 'ulx3s-85f'?"), ("xyz", "Boards: colorlight-5a-75b, ")])
+@pytest.mark.parametrize(("board", "part"), [("ulx3", "Did you mean 'ulx3s-85f'?"), ("xyz", "Boards: arty-a7-100t, ")])
 def test_unknown_board(build: Any, digits: Path, board: str, part: str) -> None:
     build(digits, board=board, parts=(f"There is no board '{board}'", part))
 
