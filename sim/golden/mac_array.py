@@ -17,8 +17,8 @@ def mac_array(
     """``sums[i * n + j] = dot(windows[i], weights[j])`` for windows (p, m) and weights (n, m) of bytes, read as ``product``
     says; where it counts, the number of equal pairs; where it is ``paired``, with the weights' surplus."""
     if paired:
-        raw = windows.view(np.uint8)[:, None], weights.view(np.uint8)[None]
-        return paired_dot(*np.broadcast_arrays(*raw), spread=not product.counts).reshape(-1)
+        each, row = np.broadcast_arrays(windows.view(np.uint8)[:, None], weights.view(np.uint8)[None])
+        return paired_dot(each, row, not product.counts).reshape(-1)
     windows = product.activations.unpack(windows.view(np.uint8))
     places = 8 // product.activations.width  # of weights in a byte, each in the lowest bits of its place
     spread = weights.view(np.uint8)[..., None] >> np.arange(0, 8, 8 // places).astype(np.uint8)

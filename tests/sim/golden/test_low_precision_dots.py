@@ -61,16 +61,17 @@ def test_no_such_code() -> None:
 @given(data=st.data(), pairs=st.integers(1, 5), spread=st.booleans())
 def test_paired(data: st.DataObject, pairs: int, spread: bool) -> None:
     """Two products are one bit, of both activations and weights, and a term of each side alone."""
-    words = [np.array(data.draw(st.lists(st.integers(0, 255), min_size=2 * pairs, max_size=2 * pairs)), np.uint8) for _ in range(2)]
+    drawn = st.lists(st.integers(0, 255), min_size=2 * pairs, max_size=2 * pairs)
+    first, second = (np.array(data.draw(drawn), np.uint8) for _ in range(2))
     counted = 0
     for place in range(16 * pairs):
-        a, v = (int(word[place // 8]) >> place % 8 & 1 for word in words)
+        a, v = (int(word[place // 8]) >> place % 8 & 1 for word in (first, second))
         counted += (a == v) << (place % 8 if spread else 0)
-    both = paired_dot(*words, spread) - pair_term(words[0], spread)
+    both = paired_dot(first, second, spread) - pair_term(first, spread)
     assert both >= 0 and both % 2 == 0
-    assert paired_dot(*words, spread) == counted + pair_term(words[1], spread)
+    assert paired_dot(first, second, spread) == counted + pair_term(second, spread)
     if not spread:
-        assert counted == xnor_popcount(*words)
+        assert counted == xnor_popcount(first, second)
 
 
 def test_a_ternary_product_is_no_single_bit() -> None:
