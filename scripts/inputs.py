@@ -61,6 +61,8 @@ def _wanted(graph: Graph) -> tuple[np.dtype[Any], tuple[int, ...]]:
 
 def _described(archive: np.lib.npyio.NpzFile, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Shape and type of an array as its header says; its numbers are not read. Raises ValueError for no such header."""
+    if archive.zip is None:
+        raise ValueError("the archive is closed")
     with archive.zip.open(f"{name}.npy") as file:
         version = np.lib.format.read_magic(file)
         if version not in ((1, 0), (2, 0)):
