@@ -179,7 +179,7 @@ class _Copy:
         if code == 0:
             return Outcome(key=key, killed_by="", reason="", seconds=seconds)
         failed = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
-        reasons = re.findall(r"^E +(.*)", output, re.MULTILINE)
+        reasons = [line.partition("; see ")[0] for line in re.findall(r"^E +(.*)", output, re.MULTILINE)]
         if code != 1 or failed is None or any(_NO_MUTANT.search(reason) for reason in reasons):
             reason = f"no test was reached: {(reasons or [output[-300:]])[0]}"
             return Outcome(key=key, killed_by="", reason=reason[:400], seconds=seconds)
