@@ -14,7 +14,7 @@ from macaw.hw.control.delay import delay
 from macaw.hw.output.requantizer import Requantizer
 from macaw.sim.proof import prove
 
-NARROW = {"p": 1, "m": 1, "n": 1, "accumulator_width": 12, "multiplier_width": 8, "shifts": (3, 5)}
+NARROW: dict[str, Any] = {"p": 1, "m": 1, "n": 1, "accumulator_width": 12, "multiplier_width": 8, "shifts": (3, 5)}
 
 
 class _Formula(Elaboratable):

@@ -16,7 +16,7 @@ from macaw.hw.control.register_map import CoreError
 from macaw.hw.control.sequencer import Sequencer
 from macaw.sim.proof import prove
 
-_SMALL = {"feature_depth": 2, "weight_depth": 2, "tap_depth": 2, "extent_width": 3, "group_width": 1, "p": 1, "m": 1, "n": 1}
+_SMALL: dict[str, Any] = {"feature_depth": 2, "weight_depth": 2, "tap_depth": 2, "extent_width": 3, "group_width": 1, "p": 1, "m": 1, "n": 1}
 
 
 class _Twins(Elaboratable):

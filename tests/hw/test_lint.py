@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from macaw.sim.simulator import verilator_environment
 
 WAIVERS = Path(__file__).with_name("lint.vlt")
 
-SIZES = {"feature_depth": 40, "weight_depth": 48, "program_depth": 40, "tap_depth": 9}
+SIZES: dict[str, Any] = {"feature_depth": 40, "weight_depth": 48, "program_depth": 40, "tap_depth": 9}
 CONFIGS = {
     "least": EngineConfig(p=1, m=1, n=1),
     "odd_sizes": EngineConfig(p=3, m=3, n=3, depth=2, adding=True, nudge=8, logic_dots=1, **SIZES),

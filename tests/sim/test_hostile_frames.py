@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ class _CoreModel:
 
     def __init__(self, config: EngineConfig, registers: dict[int, int]) -> None:
         self.config = config
-        segments = {"tap_segments": 2, "weight_segments": config.weight_segments, "feature_segments": config.feature_segments}
+        segments: dict[str, Any] = {"tap_segments": 2, "weight_segments": config.weight_segments, "feature_segments": config.feature_segments}
         depths = {name: getattr(config, name) for name in ("program_depth", "tap_depth", "weight_depth", "feature_depth")}
         self.access = HostAccessModel(p=config.p, **depths, **segments).access
         self.registers = registers
@@ -190,7 +191,7 @@ class _Session:
     def registers(self) -> dict[int, int]:
         """What the registers hold; the features are cleared."""
         with Link(_SimulatedLine(self.simulation)) as link:
-            link.write(region_address(Region.FEATURES, 0), np.zeros(CONFIG.feature_depth << 1, np.uint32))  # type: ignore[arg-type]
+            link.write(region_address(Region.FEATURES, 0), np.zeros(CONFIG.feature_depth << 1, np.uint32))
             return {number: int(link.read(number, 1)[0]) for number in range(Register.CLOCK.value + 1)}
 
 
@@ -229,7 +230,7 @@ def _wild_round(seed: object, session: _Session, size: int) -> None:
     """``size`` hostile bytes that start, stop and resume the network while they come too fast."""
     simulation = session.simulation
     hostility = _Hostility(f"{seed} wild", CONFIG)
-    control = region_address(Region.REGISTERS, Register.CONTROL.value)  # type: ignore[arg-type]
+    control = region_address(Region.REGISTERS, Register.CONTROL.value)
     sent = 0
     while sent < size:
         data, paused = hostility.piece(starting=True)

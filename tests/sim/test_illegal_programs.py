@@ -50,15 +50,15 @@ class Loaded:
 
     def status(self) -> int:
         """The register STATUS."""
-        return int(self.core.read(region_address(Region.REGISTERS, Register.STATUS.value), 1)[0])  # type: ignore[arg-type]
+        return int(self.core.read(region_address(Region.REGISTERS, Register.STATUS.value), 1)[0])
 
     def control(self, value: int) -> None:
         """Write the register CONTROL."""
-        self.core.write(region_address(Region.REGISTERS, Register.CONTROL.value), [value])  # type: ignore[arg-type]
+        self.core.write(region_address(Region.REGISTERS, Register.CONTROL.value), [value])
 
     def poke(self, word: int, value: int) -> None:
         """Write a word of the program."""
-        self.core.write(region_address(Region.PROGRAM, word), [value])  # type: ignore[arg-type]
+        self.core.write(region_address(Region.PROGRAM, word), [value])
 
     def stopped(self, error: CoreError) -> None:
         """Run: it ends with this error, without a layer, and nothing is done."""
@@ -123,7 +123,7 @@ def test_program_without_an_end(loaded: Loaded) -> None:
     loaded.check()
     words = descriptor_words(CONFIG)
     first = loaded.images.program[2 : 2 + words]
-    loaded.core.write(region_address(Region.PROGRAM, 2), np.tile(first, (CONFIG.program_depth - 2) // words))  # type: ignore[arg-type]
+    loaded.core.write(region_address(Region.PROGRAM, 2), np.tile(first, (CONFIG.program_depth - 2) // words))
     with pytest.raises(CheckFailed, match="RUNAWAY_PROGRAM"):
         loaded.engine.run()
     assert loaded.status() >> StatusBit.LAYERS == (CONFIG.program_depth - 2) // words
@@ -140,9 +140,9 @@ def test_any_descriptor_can_be_given_up(loaded: Loaded) -> None:
         loaded.engine.write_map(loaded.graph.input, loaded.values)
         garbage = chance.integers(0, 1 << 32, words, dtype=np.uint32)
         garbage[0] = garbage[0] & ~np.uint32(3) | np.uint32(1 + round_number % 2)
-        loaded.core.write(region_address(Region.PROGRAM, 2), garbage)  # type: ignore[arg-type]
+        loaded.core.write(region_address(Region.PROGRAM, 2), garbage)
         loaded.control(1)
-        loaded.core.read(region_address(Region.REGISTERS, 0), int(chance.integers(1, 400)) % 11 + 1)  # type: ignore[arg-type]
+        loaded.core.read(region_address(Region.REGISTERS, 0), int(chance.integers(1, 400)) % 11 + 1)
         try:
             loaded.core.wait(int(chance.integers(1, 3000)))
         except CheckFailed:
