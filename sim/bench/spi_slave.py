@@ -103,7 +103,7 @@ async def transfers(dut: Any, stall: float, excess: float) -> None:
     board = await _board(dut, stall=stall)
     chance = board.chance
     period = bench_parameters()["cycles_a_bit"] + excess
-    for _ in range(25):
+    for _ in range(12):
         board.offer(bytes(chance.randrange(1, 256) for _ in range(chance.choice([0, 0, 1, 9]))))
         data = bytes(chance.choice([0, 0, chance.randrange(256)]) for _ in range(chance.randrange(9)))
         levels = _levels(bytes(chance.randrange(3)) + data)

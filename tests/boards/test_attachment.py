@@ -42,13 +42,13 @@ def _pins(files: dict[str, str]) -> str:
     return files[next(name for name in files if name.endswith((".lpf", ".pcf", ".cst")))]
 
 
-@pytest.mark.parametrize("name", ["ulx3s-85f", "icebreaker", "upduino-v3", "tang-nano-9k", "tang-primer-20k", "orangecrab-25f"])
+@pytest.mark.parametrize("name", ["ulx3s-85f", "icebreaker", "tang-nano-9k"])
 def test_spi_pins(name: str) -> None:
     pins = _pins(_files(BOARDS[name], Attachment(link="spi")))
     assert all(f"host_spi_0__{pin}__io" in pins for pin in ("cs", "sck", "copi", "cipo")) and "uart_0" not in pins
 
 
-@pytest.mark.parametrize("name", ["ulx3s-85f", "icebreaker", "tinyfpga-bx"])
+@pytest.mark.parametrize("name", ["ulx3s-85f", "icebreaker"])
 def test_flash_pins(name: str) -> None:
     board = BOARDS[name]
     files = _files(board, Attachment(weights="flash"))

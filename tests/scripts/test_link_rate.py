@@ -20,6 +20,7 @@ def test_three_megabaud(tmp_path: Path) -> None:
         assert 0.9 * rate.line <= min(rate.write, rate.read) <= max(rate.write, rate.read) < rate.line
 
 
+@pytest.mark.slow
 def test_spi(tmp_path: Path) -> None:
     """A fifth of the clock; every word comes back right."""
     rate = measure(find_board("icebreaker"), Attachment(link="spi"), tmp_path, words=512)
