@@ -76,9 +76,9 @@ _CHOICE_LUTS = {Family.ECP5: 0.30, Family.ICE40: 0.95, Family.ICE40UP: 0.97, Fam
 twice the time. Both were limited by the ways to the weight memory's blocks."""
 
 
-_LOADER_LUTS = 30
-"""What the flash reader and loader take of an engine's room. With what they are multiplexed with they are 149 logic cells of an
-iCE40 (nextpnr, keyword spotting on 2 x 4 x 2: 5,194 of 5,280), all but 30 of them cells that _USABLE_LUTS leaves free."""
+_LOADER_LUTS = 150
+"""What the flash reader and loader take of an engine's room: 149 logic cells of an iCE40, with what they are multiplexed with
+(nextpnr, keyword spotting on 2 x 4 x 2). With 5,194 of 5,280 cells the placer found no legal places within an hour."""
 
 _SUGGESTED = ("ulx3s-85f", "ulx3s-25f", "icebreaker")
 """Boards to name where a network does not fit: one search each."""
