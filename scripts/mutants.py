@@ -270,7 +270,7 @@ def section(mutants: Iterable[Mutant], results: Mapping[str, Outcome]) -> str:
         elif not outcome.conclusive:
             verdict, missing = "not run", missing + 1
         elif outcome.killed_by:
-            verdict = f"`{outcome.killed_by.removeprefix('tests/').replace('|', ' ')}`"
+            verdict = f"`{outcome.killed_by.replace('|', ' ')}`"
         elif mutant.equivalent:
             verdict, explained = f"no difference: {mutant.equivalent}", explained + 1
         else:
