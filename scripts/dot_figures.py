@@ -28,11 +28,12 @@ from ..hw.compute.ternary_dot import TernaryDot
 from ..hw.compute.ternary_weight_dot import TernaryWeightDot
 from ..hw.compute.xnor_popcount import XnorPopcount
 from .console import CONSOLE, run_command
+from .marked_section import write_section
 
-__all__ = ["BEGIN", "END", "main", "table", "write_table"]
+__all__ = ["SECTION", "main", "table"]
 
-BEGIN = "<!-- dot-products -->"
-END = "<!-- /dot-products -->"
+SECTION = "dot-products"
+"""Name of the section."""
 _CLOCK_HZ = 250_000_000
 
 
@@ -106,13 +107,6 @@ def table(figures: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write_table(page: Path, figures: Mapping[str, Any]) -> None:
-    """Replace what stands between the markers in a page."""
-    before, rest = page.read_text().split(BEGIN)
-    after = rest.split(END)[1]
-    page.write_text(f"{before}{BEGIN}\n{table(figures)}\n{END}{after}")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="dot_figures", description="LUTs and Fmax of the low-precision dot products.")
@@ -133,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             # After each: an interrupted run has lost one measurement.
             figures["dots"] = [known[title, products] for title, products, _ in _DOTS if (title, products) in known]
             path.write_text(json.dumps(figures, indent=2) + "\n")
-            write_table(arguments.docs / "dot-products.md", figures)
+            write_section(arguments.docs / "dot-products.md", SECTION, table(figures))
 
     return run_command(command)
 

@@ -7,7 +7,8 @@ import json
 import re
 from pathlib import Path
 
-from macaw.scripts.dot_figures import BEGIN, END, table
+from macaw.scripts.dot_figures import SECTION, table
+from macaw.scripts.marked_section import marks
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -15,7 +16,8 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 def test_table() -> None:
     figures = json.loads((DOCS / "figures" / "dot_products.json").read_text())
     text = (DOCS / "dot-products.md").read_text()
-    assert text.split(BEGIN)[1].split(END)[0].strip() == table(figures)
+    begin, end = marks(SECTION)
+    assert text.split(begin)[1].split(end)[0].strip() == table(figures)
     assert figures["dots"], "nothing was measured"
 
 
