@@ -68,6 +68,7 @@ def test_manifest(small_build: Path, digits: Path) -> None:
     assert "--array 1,4,2" in found["command"] and found["command"].endswith("-o build")
     assert set(found["files"]) == {
         "core.v", "board.v", "model.onnx", "report.json", "report.html",
+        "driver/macaw.h", "driver/macaw.c", "driver/images.c", "driver/example.c",
         "images/program.hex", "images/taps.hex", "images/weights.hex",
     }  # fmt: skip
     assert found["files"]["core.v"] == hashlib.sha256((small_build / "core.v").read_bytes()).hexdigest()

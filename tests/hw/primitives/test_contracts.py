@@ -175,7 +175,7 @@ def test_rules(make: Any, sentence: str) -> None:
 
 def test_family_of() -> None:
     class Unknown:
-        device = "xc7a35t"
+        device = "ep4ce22"
 
     assert family_of(None) is Family.GENERIC
     assert family_of(Unknown()) is Family.GENERIC
@@ -184,3 +184,5 @@ def test_family_of() -> None:
     assert family_of(type("P", (), {"device": "LFE5U-85F", "family": "ecp5"})()) is Family.ECP5
     assert family_of(type("P", (), {"device": "iCE40UP5K"})()) is Family.ICE40UP
     assert family_of(type("P", (), {"device": "iCE40HX8K"})()) is Family.ICE40
+    assert family_of(type("P", (), {"device": "xc7a35t"})()) is Family.XILINX
+    assert family_of(type("P", (), {"device": "5CSEBA6"})()) is Family.INTEL
