@@ -56,7 +56,7 @@ def _check(folder: Path, file: str, top: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in ("least", "binary", "streaming") else ()) for name in CONFIGS]
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in ("least", "binary", "streaming", "few_bits") else ()) for name in CONFIGS]
 )
 def test_clean(name: str, tmp_path: Path) -> None:
     write_verilog(Harness(CONFIGS[name], divisor=16, clock_hz=12_000_000, sdram=MT48LC16M16), tmp_path / "board.v", name="board")

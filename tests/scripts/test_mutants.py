@@ -60,6 +60,7 @@ def _outcomes(*bugs: Mutant) -> list[Outcome]:
     return found
 
 
+@pytest.mark.slow
 def test_found_not_found_and_no_bug() -> None:
     """A wrong product is found; the same product the other way around is not; a name that does not exist is no bug."""
     killed, survived, none = _outcomes(
