@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import struct
-import subprocess
 import time
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..hw.control.register_map import Status
 from ..hw.errors import CheckFailed
-from .simulator import compile_harness
+from .compiled_simulation import CompiledSimulation
 
 __all__ = ["CoreSimulation"]
 
 _PIECE = 1 << 16
 
 
-class CoreSimulation:
+class CoreSimulation(CompiledSimulation):
     """Context manager around the compiled core.
 
     Parameters
@@ -43,52 +40,21 @@ class CoreSimulation:
     """
 
     def __init__(self, verilog: Path, build_dir: Path, *, top: str = "core") -> None:
-        harness = Path(str(resources.files("macaw.sim.harness").joinpath("core.cpp")))
-        self._executable = compile_harness(verilog, top=top, harness=harness, build_dir=build_dir)
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__(verilog, build_dir, top=top, harness="core.cpp", ended="The core's simulation ended early.")
         self.cycles = 0
         self.seconds = 0.0
 
-    def __enter__(self) -> CoreSimulation:
-        self._process = subprocess.Popen(  # in a session of its own: a terminal's Ctrl-C is this process's to handle
-            [self._executable], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-        )
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            if kind is not None:
-                process.kill()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    pipe.close()
-            process.wait()
-
     def _command(self, head: tuple[int, int, int], payload: bytes = b"") -> tuple[int, int]:
         """Verdict and count of the answer."""
-        process = self._process
-        if process is None or process.stdin is None:
-            raise RuntimeError("the simulation is not running; use it in a with statement")
         started = time.perf_counter()
-        try:
-            process.stdin.write(struct.pack("<3I", *head) + payload)
-            process.stdin.flush()
-        except BrokenPipeError as error:
-            raise CheckFailed("The core's simulation ended early.") from error
+        self._send(struct.pack("<3I", *head) + payload)
         verdict, count, low, high = map(int, self._answer(4))
         self.seconds += time.perf_counter() - started
         self.cycles += high << 32 | low
         return verdict, count
 
     def _answer(self, words: int) -> NDArray[np.uint32]:
-        assert self._process is not None and self._process.stdout is not None
-        data = self._process.stdout.read(4 * words)
-        if len(data) != 4 * words:
-            raise CheckFailed("The core's simulation ended early.")
-        return np.frombuffer(data, "<u4").astype(np.uint32)
+        return np.frombuffer(self._receive(4 * words), "<u4").astype(np.uint32)
 
     @staticmethod
     def _check(status: int, address: int) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import struct
-import subprocess
-from importlib import resources
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from amaranth.hdl import Module, Signal
@@ -18,7 +15,7 @@ from ..hw.config import EngineConfig
 from ..hw.emit import write_verilog
 from ..hw.engine import Engine
 from ..hw.errors import CheckFailed
-from .simulator import compile_harness
+from .compiled_simulation import CompiledSimulation
 
 __all__ = ["FrameSimulation", "FramedEngine"]
 
@@ -63,7 +60,7 @@ class FramedEngine(wiring.Component):
         return m
 
 
-class FrameSimulation:
+class FrameSimulation(CompiledSimulation):
     """Context manager around a compiled :class:`FramedEngine`.
 
     Parameters
@@ -75,43 +72,14 @@ class FrameSimulation:
 
     def __init__(self, design: FramedEngine, build_dir: Path) -> None:
         self.design = design
-        harness = Path(str(resources.files("macaw.sim.harness").joinpath("frames.cpp")))
         verilog = write_verilog(design, Path(build_dir) / "framed_engine.v", name="framed_engine")
-        self._executable = compile_harness(verilog, top="framed_engine", harness=harness, build_dir=build_dir)
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> FrameSimulation:
-        self._process = subprocess.Popen(
-            [self._executable], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        super().__init__(
+            verilog, build_dir, top="framed_engine", harness="frames.cpp", ended="The simulated bridge does not take a byte."
         )
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    pipe.close()
-            process.wait()
 
     def _command(self, kind: int, number: int, payload: bytes = b"") -> bytes:
-        process = self._process
-        if process is None or process.stdin is None or process.stdout is None:
-            raise RuntimeError("the simulation is not running; use it in a with statement")
-        try:
-            process.stdin.write(struct.pack("<2I", kind, number) + payload)
-            process.stdin.flush()
-        except BrokenPipeError as error:
-            raise CheckFailed("The simulated bridge does not take a byte.") from error
-        head = process.stdout.read(4)
-        count = int.from_bytes(head, "little")
-        answers = process.stdout.read(count)
-        if len(head) != 4 or len(answers) != count:
-            raise CheckFailed("The simulated bridge does not take a byte.")
-        return answers
+        self._send(struct.pack("<2I", kind, number) + payload)
+        return self._receive(int.from_bytes(self._receive(4), "little"))
 
     def send(self, data: bytes, *, waiting: bool = True) -> bytes:
         """Bytes to the bridge, each when it is taken (``waiting``) or one a cycle, taken or lost; what came back meanwhile.
