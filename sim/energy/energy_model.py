@@ -140,10 +140,7 @@ def schedule(layers: Sequence[LayerShape], design: Design, kind: str) -> Plan:
     storage = Storage(design.features.size, design.weights.size)
 
     def cost(segment: Segment) -> float:
-        part = Plan((segment,))
-        chain = layers[segment.first : segment.end]
-        moved = Plan((Segment(0, len(chain), segment.order, segment.traffic, segment.rows),), part.pinned)
-        spent = energy(chain, design, moved)
+        spent = energy(layers, design, Plan((segment,)))
         # What all plans write into the feature buffers and multiply is the same.
         return spent.total - spent.write_features - spent.calculate
 
