@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from ..compiler.certified_addition import CertifiedAddition
 from ..compiler.certified_requantization import CertifiedRequantization
 from ..compiler.float_steps import FLOAT_STEPS, apply_step
 from ..compiler.graph import Add, Concat, Convolution, Graph, MaxPool
+from ..compiler.requantize import requantize, required_accumulator_width
+from ..compiler.requantizer_parameters import requantizer_parameters
+from ..hw.config import EngineConfig
 from ..hw.formats import FORMATS
 from ..hw.products import PRODUCTS
 from .golden.convolution import convolution
@@ -19,7 +23,7 @@ from .golden.host_kernels import OUTPUT_SCALE, OUTPUT_ZERO_POINT, logistic_int8,
 from .golden.max_pool import max_pool
 from .golden.requantizer import requantizer
 
-__all__ = ["GoldenNetwork", "model_output", "quantize_input"]
+__all__ = ["GoldenNetwork", "golden_network", "model_output", "quantize_input"]
 
 
 class GoldenNetwork:
@@ -82,6 +86,22 @@ class GoldenNetwork:
             sums, rule.multiplier, rule.offset, rule.shift, rule.low, rule.high, rule.pivot, rule.nudge, wrap
         )
         return 2 * codes - 1 if self.graph.tensors[output].format == "binary" else codes
+
+
+def golden_network(graph: Graph, *, strict: bool = False) -> GoldenNetwork:
+    """The golden model of a graph without a choice of hardware: on an engine with the widths that its layers need.
+
+    ``strict``: as in :func:`~macaw.compiler.requantize.requantize`. Raises ModelError for layers that no engine can requantize.
+    """
+    config = EngineConfig(
+        p=1,
+        m=1,
+        n=1,
+        accumulator_width=max(12, required_accumulator_width(graph)),
+        wrapping=True,
+        **asdict(requantizer_parameters(graph)),
+    )
+    return GoldenNetwork(graph, requantize(graph, config, strict=strict))
 
 
 def quantize_input(graph: Graph, x: NDArray[Any]) -> NDArray[np.int8]:

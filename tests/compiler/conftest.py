@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 from macaw.compiler.graph import Graph
 from macaw.compiler.onnx_import import import_onnx
 from macaw.compiler.problem import ModelError
-from macaw.compiler.requantize import deviations, requantize, required_accumulator_width
-from macaw.compiler.requantizer_parameters import requantizer_parameters
-from macaw.hw.config import EngineConfig
-from macaw.sim.golden_network import GoldenNetwork, model_output, quantize_input
+from macaw.compiler.requantize import deviations
+from macaw.sim.golden_network import GoldenNetwork, golden_network, model_output, quantize_input
 from macaw.sim.qonnx_reference import QonnxReference
 
 QONNX = "qonnx.custom_op.general"
@@ -172,18 +169,10 @@ class QonnxWriter:
     @staticmethod
     def golden(graph: Graph) -> GoldenNetwork:
         """The golden network of a graph whose layers are all exact."""
-        config = EngineConfig(
-            p=1,
-            m=1,
-            n=1,
-            accumulator_width=max(12, required_accumulator_width(graph)),
-            wrapping=True,
-            **asdict(requantizer_parameters(graph)),
-        )
-        certified = requantize(graph, config)
-        assert all(rule.exact for rule in certified.values())
-        assert deviations(graph, certified) == graph.deviations
-        return GoldenNetwork(graph, certified)
+        golden = golden_network(graph)
+        assert all(rule.exact for rule in golden.certified.values())
+        assert deviations(graph, golden.certified) == graph.deviations
+        return golden
 
     def equals_reference(self, path: Path, inputs: NDArray[np.float32], *, exact: bool = True) -> Graph:
         """The golden network equals the model, operator by operator, on every map that both have and on the output."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import ml_dtypes
@@ -12,10 +11,7 @@ import pytest
 from macaw.compiler.graph import Convolution
 from macaw.compiler.onnx_import import import_onnx
 from macaw.compiler.problem import ModelError
-from macaw.compiler.requantize import requantize, required_accumulator_width
-from macaw.compiler.requantizer_parameters import requantizer_parameters
-from macaw.hw.config import EngineConfig
-from macaw.sim.golden_network import GoldenNetwork, model_output, quantize_input
+from macaw.sim.golden_network import golden_network, model_output, quantize_input
 from macaw.sim.onnx_reference import OnnxReference
 
 KINDS = {"int4": ml_dtypes.int4, "uint4": ml_dtypes.uint4}
@@ -47,9 +43,7 @@ def test_network_of_4_bits(writer: Any, activations: str, weights: str) -> None:
     assert all(node.weight_format == "int4" for node in graph.nodes if isinstance(node, Convolution))
     assert all("no integer kernel for 4 bits" in deviation.reason for deviation in graph.deviations)
     assert len(graph.deviations) == 2
-    found = requantizer_parameters(graph)
-    config = EngineConfig(p=1, m=1, n=1, accumulator_width=max(required_accumulator_width(graph), 12), **asdict(found))
-    maps = GoldenNetwork(graph, requantize(graph, config))
+    maps = golden_network(graph)
     x = generator.normal(size=(30, 3, 8, 8)).astype(np.float32) * 4
     output = model_output(graph, maps.run(quantize_input(graph, x))[graph.output])
     wanted = OnnxReference(path, graph).outputs(x)

@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from macaw.compiler.requantize import deviations, requantize, required_accumulator_width
-from macaw.compiler.requantizer_parameters import requantizer_parameters
+from macaw.compiler.requantize import deviations
 from macaw.compiler.tflite_import import import_tflite
-from macaw.hw.config import EngineConfig
-from macaw.sim.golden_network import GoldenNetwork, model_output, quantize_input
+from macaw.sim.golden_network import golden_network, model_output, quantize_input
 from macaw.sim.tflite_reference import TfliteReference
 
 pytest.importorskip("tflite_micro")
@@ -29,15 +27,10 @@ def check(path: Path, inputs: NDArray[Any], layers: int | None = None, exact: bo
     reference = TfliteReference(path, graph)
     if layers is not None:
         assert len(graph.nodes) == layers
-    parameters = requantizer_parameters(graph)
-    config = EngineConfig(
-        p=1, m=1, n=1, accumulator_width=max(12, required_accumulator_width(graph)), multiplier_width=parameters.multiplier_width,
-        shifts=parameters.shifts, nudge=parameters.nudge,
-    )  # fmt: skip
-    certified = requantize(graph, config)
-    maps = GoldenNetwork(graph, certified).run(quantize_input(graph, inputs))
+    golden = golden_network(graph)
+    maps = golden.run(quantize_input(graph, inputs))
     if exact:
-        assert deviations(graph, certified) == []
+        assert deviations(graph, golden.certified) == []
         for name, found in maps.items():
             wanted = reference.map(name, inputs)
             if wanted is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,7 @@ import pytest
 from macaw.compiler.graph import Convolution
 from macaw.compiler.onnx_import import import_onnx
 from macaw.compiler.requantization import GainRequantization
-from macaw.compiler.requantize import requantize, required_accumulator_width
-from macaw.compiler.requantizer_parameters import requantizer_parameters
-from macaw.hw.config import EngineConfig
-from macaw.sim.golden_network import GoldenNetwork, model_output, quantize_input
+from macaw.sim.golden_network import golden_network, model_output, quantize_input
 
 
 @pytest.mark.parametrize(("values", "wanted"), [((-1, 1), "binary"), ((-64, 64), "binary"), ((-50, 0, 50), "ternary"), (tuple(range(-8, 8)), "int4"), ((-9, 0, 3), "int8")])  # fmt: skip
@@ -37,9 +33,7 @@ def test_weights_of_a_layer(writer: Any, values: tuple[int, ...], wanted: str) -
     assert isinstance(layer, Convolution)
     assert layer.weight_format == wanted
     assert isinstance(layer.requantization, GainRequantization) == (wanted in ("binary", "ternary") and max(values) > 1)
-    found = requantizer_parameters(graph)
-    config = EngineConfig(p=1, m=1, n=1, accumulator_width=max(required_accumulator_width(graph), 12), **asdict(found))
-    golden = GoldenNetwork(graph, requantize(graph, config))
+    golden = golden_network(graph)
     x = generator.normal(size=(4, 4, 8, 8)).astype(np.float32) * 3
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     expected = np.concatenate([session.run(None, {"x": sample[None]})[0] for sample in x])

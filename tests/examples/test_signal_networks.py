@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,13 @@ import pytest
 from macaw.compiler.graph import Convolution
 from macaw.compiler.model_import import import_model
 from macaw.compiler.number_formats import choose_formats
-from macaw.compiler.requantize import requantize, required_accumulator_width
-from macaw.compiler.requantizer_parameters import requantizer_parameters
-from macaw.hw.config import EngineConfig
 from macaw.scripts.build_folder import Build
 from macaw.scripts.console import stages
 from macaw.scripts.faults import FaultPlan, fault_rows
 from macaw.scripts.generate import generate
 from macaw.scripts.inputs import Inputs, load_inputs
 from macaw.scripts.verification import Verification, verify_build
-from macaw.sim.golden_network import GoldenNetwork, model_output, quantize_input
+from macaw.sim.golden_network import golden_network, model_output, quantize_input
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MODELS = {
@@ -74,11 +70,7 @@ def test_accuracy(name: str) -> None:
     """The integers of the golden model on the kept inputs: as good as the results of all held-out ones let expect."""
     graph = choose_formats(import_model(EXAMPLES / f"{name}.onnx", None))
     inputs = load_inputs(EXAMPLES / f"{MODELS[name][0]}.npz", graph)
-    requantizer = asdict(requantizer_parameters(graph))
-    config = EngineConfig(
-        p=1, m=1, n=8, accumulator_width=max(12, required_accumulator_width(graph)), wrapping=True, **requantizer
-    )  # fmt: skip
-    maps = GoldenNetwork(graph, requantize(graph, config)).run(quantize_input(graph, inputs.values))
+    maps = golden_network(graph).run(quantize_input(graph, inputs.values))
     share = inputs.accuracy(model_output(graph, maps[graph.output]))
     assert share is not None
     stored = json.loads((EXAMPLES / name).parent.joinpath("accuracy.json").read_text())[name.split("_", 1)[1]]

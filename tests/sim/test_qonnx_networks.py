@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import lzma
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,8 @@ from macaw.compiler.graph import Graph
 from macaw.compiler.number_formats import choose_formats
 from macaw.compiler.onnx_import import import_onnx
 from macaw.compiler.problem import ModelError
-from macaw.compiler.requantize import requantize, required_accumulator_width
-from macaw.compiler.requantizer_parameters import requantizer_parameters
-from macaw.hw.config import EngineConfig
 from macaw.scripts.staged_data import load_staged, unpacked
-from macaw.sim.golden_network import GoldenNetwork, model_output, quantize_input
+from macaw.sim.golden_network import golden_network, model_output, quantize_input
 from macaw.sim.qonnx_reference import QonnxReference
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -44,19 +40,6 @@ BATCH = 50
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the trained models are not in ../shared/data")
 
 
-def network(graph: Graph) -> GoldenNetwork:
-    config = EngineConfig(
-        p=1,
-        m=1,
-        n=1,
-        accumulator_width=max(12, required_accumulator_width(graph)),
-        wrapping=True,
-        **asdict(requantizer_parameters(graph)),
-    )
-    certified = requantize(graph, config, strict=True)
-    return GoldenNetwork(graph, certified)
-
-
 def staged(name: str, folder: Path, count: int | None = None) -> tuple[Path, Graph, NDArray[Any], NDArray[Any]]:
     """The model, its graph, the first ``count`` staged inputs and the outputs of qonnx's executor for them."""
     path = unpacked(DATA / name, folder)
@@ -68,7 +51,7 @@ def staged(name: str, folder: Path, count: int | None = None) -> tuple[Path, Gra
 
 def compare(name: str, folder: Path, count: int | None) -> None:
     _, graph, inputs, outputs = staged(name, folder, count)
-    golden = network(graph)
+    golden = golden_network(graph, strict=True)
     for start in range(0, len(inputs), BATCH):
         maps = golden.run(quantize_input(graph, inputs[start : start + BATCH]))
         found, wanted = model_output(graph, maps[graph.output]), outputs[start : start + BATCH]
@@ -99,7 +82,7 @@ def test_reference_shows_the_same_maps(name: str, tmp_path: Path) -> None:
     reference = QonnxReference(path, graph)
     np.testing.assert_array_equal(reference.outputs(batch), outputs)
     compared = 0
-    for tensor, values in network(graph).run(quantize_input(graph, batch)).items():
+    for tensor, values in golden_network(graph, strict=True).run(quantize_input(graph, batch)).items():
         wanted = reference.map(tensor, batch)
         if wanted is not None:
             np.testing.assert_array_equal(values, wanted, err_msg=tensor)
@@ -116,7 +99,7 @@ def test_staged_maps(name: str, tmp_path: Path) -> None:
     if not stored:
         pytest.skip("the file has no maps")
     _, graph, batch, _ = staged(name, tmp_path, 1)
-    maps = network(graph).run(quantize_input(graph, batch))
+    maps = golden_network(graph, strict=True).run(quantize_input(graph, batch))
     known = {name: tensor for name, tensor in graph.tensors.items() if name in maps and tensor.reference}
     steps = {
         key: np.moveaxis(maps[key][0].astype(np.int64), -1, 0).ravel() - tensor.zero_point
@@ -138,7 +121,7 @@ def test_formats_of_the_engine_change_nothing(name: str, tmp_path: Path) -> None
     """Maps stored in the formats that the engine's products need, some wider than the values: the same outputs."""
     _, graph, batch, _ = staged(name, tmp_path, 4)
     stored = choose_formats(graph)
-    plain, packed = (network(each).run(quantize_input(each, batch)) for each in (graph, stored))
+    plain, packed = (golden_network(each, strict=True).run(quantize_input(each, batch)) for each in (graph, stored))
     for tensor, values in plain.items():
         np.testing.assert_array_equal(packed[tensor], values, err_msg=tensor)
 

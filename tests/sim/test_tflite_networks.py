@@ -10,12 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from macaw.compiler.graph import Graph
-from macaw.compiler.requantize import deviations, requantize, required_accumulator_width
-from macaw.compiler.requantizer_parameters import requantizer_parameters
+from macaw.compiler.requantize import deviations
 from macaw.compiler.tflite_file import load_tflite
 from macaw.compiler.tflite_import import import_tflite
-from macaw.hw.config import EngineConfig
-from macaw.sim.golden_network import GoldenNetwork, model_output, quantize_input
+from macaw.sim.golden_network import GoldenNetwork, golden_network, model_output, quantize_input
 from macaw.sim.tflite_reference import TfliteReference
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -40,19 +38,9 @@ pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the trained models ar
 
 def network(name: str, rounding: str = "tflm") -> tuple[Graph, GoldenNetwork]:
     graph = import_tflite(DATA / f"{name}.tflite", rounding)
-    found = requantizer_parameters(graph)
-    config = EngineConfig(
-        p=1,
-        m=1,
-        n=1,
-        accumulator_width=required_accumulator_width(graph),
-        multiplier_width=found.multiplier_width,
-        shifts=found.shifts,
-        nudge=found.nudge,
-    )
-    certified = requantize(graph, config, strict=True)
-    assert deviations(graph, certified) == []
-    return graph, GoldenNetwork(graph, certified)
+    golden = golden_network(graph, strict=True)
+    assert deviations(graph, golden.certified) == []
+    return graph, golden
 
 
 def reference(name: str) -> dict[str, NDArray[np.generic]]:
