@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +16,7 @@ from ..boards.accelerator import Accelerator, Images
 from ..compiler.certified_addition import CertifiedAddition
 from ..compiler.certified_requantization import CertifiedRequantization
 from ..compiler.graph import Convolution, Graph
-from ..compiler.input_folding import first_layer, fold_input, foldings
 from ..compiler.network_plan import NetworkPlan, plan_network
-from ..compiler.number_formats import choose_formats, engine_formats
-from ..compiler.orientation import turn
 from ..compiler.program import assemble
 from ..compiler.requantize import requantize
 from ..hw.config import EngineConfig
@@ -31,11 +27,25 @@ from ..hw.formats import FORMATS
 from ..sim.core_simulation import CoreSimulation
 from ..sim.cost.cycles import LayerCycles, layer_cycles, program_cycles
 from ..sim.golden_network import GoldenNetwork, quantize_input
-from ..sim.random_network import random_engine, random_graph
-from ..sim.random_packed_network import random_packed_engine, random_packed_graph
+from ..sim.reduction import Reduction, reduce_trial
+from ..sim.trial import Trial, load_trial, random_packed_trials, random_trials, save_trial
 from .console import CONSOLE, run_command
 
-__all__ = ["Outcome", "main", "run_engine", "run_network", "run_packed_engine", "run_plan"]
+__all__ = [
+    "NetworkFailure",
+    "Outcome",
+    "TrialFailure",
+    "TrialRunner",
+    "main",
+    "reduce_failure",
+    "run_engine",
+    "run_packed_engine",
+    "run_plan",
+    "run_trial",
+    "run_trials",
+]
+
+_HERE = str(Path(__file__).parents[1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,37 +72,30 @@ def _describe(graph: Graph) -> str:
     return "; ".join(parts)
 
 
-def _rewritten(graph: Graph, config: EngineConfig, generator: np.random.Generator) -> Graph:
-    """``graph`` turned or not, and folded for the engine, or by any numbers, or as it is."""
-    if generator.random() < 0.3:
-        graph = turn(graph)
-    choices = foldings(graph, config.p, config.m, config.n)
-    if choices and generator.random() < 0.5:
-        return fold_input(graph, choices[0].rows, choices[0].columns)
-    first = first_layer(graph)
-    if first is not None and generator.random() < 0.5:
-        _, height, width, _ = first.weights.shape
-        return fold_input(graph, int(generator.integers(1, height + 1)), int(generator.integers(1, width + 1)))
-    return graph
+class NetworkFailure(CheckFailed):
+    """A difference; ``kind`` is equal for two that look alike."""
+
+    def __init__(self, kind: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.kind = kind
 
 
-def run_network(core: CoreSimulation, config: EngineConfig, graph: Graph, generator: np.random.Generator) -> Outcome:
-    """Runs ``graph``, turned or folded in some cases, on a random input, layer by layer and as a whole. Raises
-    CheckFailed at the first difference."""
-    certified = requantize(graph, config)
-    inputs = generator.integers(-128, 128, (1, *graph.tensors[graph.input].shape)).astype(np.int8)
-    wanted = GoldenNetwork(graph, certified).run(inputs)[graph.output]
-    graph = _rewritten(graph, config, generator)
-    in_place = bool(generator.random() < 0.7)
-    tile_rows = int(generator.integers(1, 5)) if in_place and generator.random() < 0.5 else 0
-    plan = plan_network(graph, config.p, config.m, config.n, in_place=in_place, tile_rows=tile_rows)
+def run_trial(core: CoreSimulation, trial: Trial) -> Outcome:
+    """Runs a trial: the network on its input, layer by layer and as a whole. Raises NetworkFailure at the first difference."""
+    config, given = trial.config, trial.plain
+    certified = requantize(given, config)
+    wanted = GoldenNetwork(given, certified).run(trial.values)[given.output]
+    plan = plan_network(
+        trial.rewritten, config.p, config.m, config.n, in_place=trial.in_place, tile_rows=trial.tile_rows
+    )
     graph = plan.graph
-    if any(layer.multiplies and layer.node.output not in certified for layer in plan.layers):
-        certified = requantize(graph, config)  # copies were added
-    values = quantize_input(graph, inputs.reshape(1, *graph.input_shape[1:]))
+    same = all(tensor.format == graph.tensors[name].format for name, tensor in given.tensors.items())
+    if not same or any(layer.multiplies and layer.node.output not in certified for layer in plan.layers):
+        certified = requantize(graph, config)  # other formats, or copies were added
+    values = quantize_input(graph, trial.values.reshape(1, *graph.input_shape[1:]))
     found = GoldenNetwork(graph, certified).run(values)[graph.output]
     if (found.reshape(1, -1)[:, graph.output_order] != wanted.reshape(1, -1)).any():
-        raise CheckFailed(f"network {_describe(graph)}: folding or turning has changed the output.")
+        raise NetworkFailure("rewriting", f"network {_describe(graph)}: folding or turning has changed the output.")
     return run_plan(core, config, plan, certified, values)
 
 
@@ -104,7 +107,7 @@ def run_plan(
     values: NDArray[np.int8],
 ) -> Outcome:
     """Runs a planned network on an input, (1, height, width, channels), layer by layer and as a whole: maps and cycles.
-    Raises CheckFailed at the first difference."""
+    Raises NetworkFailure at the first difference."""
     graph = plan.graph
     golden = GoldenNetwork(graph, certified).run(values)
     program = assemble(config, plan, certified)
@@ -115,69 +118,160 @@ def run_plan(
         engine.run_layers(len(layer.descriptors), first=number == 0)
         wrong = int((engine.read_map(layer.output) != golden[layer.output][0]).sum())
         if wrong:
-            raise CheckFailed(f"engine {config!r}, network {_describe(graph)}: {wrong} elements of layer {layer.name} differ.")
+            raise NetworkFailure(
+                "map", f"engine {config!r}, network {_describe(graph)}: {wrong} elements of layer {layer.name} differ."
+            )
     if (engine.infer(graph.input, graph.output, values[0]) != golden[graph.output][0]).any():
-        raise CheckFailed(f"engine {config!r}, network {_describe(graph)}: the output of an uninterrupted run differs.")
+        raise NetworkFailure(
+            "output", f"engine {config!r}, network {_describe(graph)}: the output of an uninterrupted run differs."
+        )
     cycles, stalls = engine.cycles()
     layers = [
         sum((layer_cycles(config, layer.loops(*part)) for part in layer.passes), LayerCycles()) for layer in plan.layers
     ]
     predicted = (program_cycles(config, layers), sum(item.stalls for item in layers))
     if (cycles, stalls) != predicted:
-        raise CheckFailed(
-            f"engine {config!r}, network {_describe(graph)}: {cycles} cycles with {stalls} stalls, the model says {predicted}."
+        raise NetworkFailure(
+            "cycles",
+            f"engine {config!r}, network {_describe(graph)}: {cycles} cycles with {stalls} stalls, the model says {predicted}.",
         )
     return Outcome(engine=config, layers=_describe(graph), cycles=cycles, stalls=stalls)
 
 
+class TrialRunner:
+    """Runs trials, each engine's simulation is compiled once: in a folder below ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def core(self, config: EngineConfig) -> CoreSimulation:
+        """The engine's simulation, not yet begun."""
+        folder = self.folder / f"{config.identity:016x}"
+        if not (folder / "core.v").is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_verilog(Engine(config), folder / "core.v", name="core")
+        return CoreSimulation(folder / "core.v", folder)
+
+    def failure(self, trial: Trial) -> NetworkFailure | None:
+        """What is wrong with a trial, errors of the compiler and an engine that does not end included; None: nothing."""
+        try:
+            with self.core(trial.config) as core:
+                run_trial(core, trial)
+        except NetworkFailure as failure:
+            return failure
+        except Exception as error:  # whatever it is, it is what is looked for
+            return _failure_of(error)
+        return None
+
+
+def _failure_of(error: Exception) -> NetworkFailure:
+    """An error of the compiler, of the golden model or of the simulation; its kind is where it was raised."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(_HERE)]
+    where = f"{Path(frames[-1].filename).stem}.{frames[-1].name}" if frames else "?"
+    return NetworkFailure(f"{type(error).__name__} in {where}", f"{type(error).__name__} in {where}: {error}")
+
+
+def run_trials(trials: Sequence[Trial], folder: Path) -> Iterator[Outcome]:
+    """Runs the trials of one engine. Raises TrialFailure at the first that fails in any way."""
+    if not trials:
+        return
+    try:
+        runner = TrialRunner(folder)
+        core = runner.core(trials[0].config)
+    except Exception as error:
+        raise TrialFailure(trials[0], _failure_of(error)) from error
+    with core:
+        for trial in trials:
+            try:
+                outcome = run_trial(core, trial)
+            except Exception as error:
+                failure = error if isinstance(error, NetworkFailure) else _failure_of(error)
+                raise TrialFailure(trial, failure) from error
+            yield outcome
+
+
+class TrialFailure(CheckFailed):
+    """A trial that fails, and how."""
+
+    def __init__(self, trial: Trial, failure: NetworkFailure) -> None:
+        super().__init__(str(failure))
+        self.trial = trial
+        self.failure = failure
+
+
+def reduce_failure(
+    found: TrialFailure, folder: Path, *, seconds: float, accepted: Callable[[str, Trial], None]
+) -> Reduction:
+    """The smallest trial that fails in the same way (sim/reduction.py)."""
+    runner = TrialRunner(folder)
+
+    def fails(trial: Trial) -> bool:
+        failure = runner.failure(trial)
+        return failure is not None and failure.kind == found.failure.kind
+
+    return reduce_trial(found.trial, fails, seconds=seconds, accepted=accepted)
+
+
 def run_engine(seed: int, folder: Path, *, networks: int, largest: int = 6) -> Iterator[Outcome]:
-    """``networks`` random networks on the random engine of ``seed``. Raises CheckFailed at the first difference."""
-    generator = np.random.default_rng(seed)
-    config = random_engine(generator, largest)
-    write_verilog(Engine(config), folder / "core.v", name="core")
-    with CoreSimulation(folder / "core.v", folder) as core:
-        for _ in range(networks):
-            graph = random_graph(
-                generator, adding=config.adding, joining=config.part_pitch == 1, two_roundings=config.nudge > 0
-            )
-            yield run_network(core, config, graph, generator)
+    """``networks`` random networks on the random engine of ``seed``. Raises TrialFailure at the first difference."""
+    return run_trials(random_trials(seed, networks, largest=largest), folder)
 
 
 def run_packed_engine(
     seed: int, folder: Path, *, networks: int, formats: Sequence[str] = tuple(FORMATS), largest: int = 3, joining: bool = True
 ) -> Iterator[Outcome]:
     """``networks`` random networks of maps and weights of ``formats``, with ``joining`` sums and concatenations of maps, on a
-    random engine that knows what they need.
+    random engine that knows what they need. Raises TrialFailure at the first difference."""
+    return run_trials(random_packed_trials(seed, networks, formats=formats, largest=largest, joining=joining), folder)
 
-    Raises CheckFailed at the first difference.
-    """
-    generator = np.random.default_rng(seed)
-    graphs = [
-        choose_formats(random_packed_graph(generator, formats=tuple(formats), sums=number % 2 == 1, joining=joining))
-        for number in range(networks)
-    ]
-    config = random_packed_engine(generator, reduce(or_, map(engine_formats, graphs)), largest, joining=joining)
-    write_verilog(Engine(config), folder / "core.v", name="core")
-    with CoreSimulation(folder / "core.v", folder) as core:
-        for graph in graphs:
-            tensor = graph.tensors[graph.input]
-            members = np.array(FORMATS[tensor.format].members, np.int8)
-            values = generator.choice(members, (1, *tensor.shape)).astype(np.int8)
-            plan = plan_network(graph, config.p, config.m, config.n, in_place=bool(generator.random() < 0.7))
-            yield run_plan(core, config, plan, requantize(plan.graph, config), values)
+
+def _report_failure(found: TrialFailure, seed: int, keep: Path, seconds: float) -> None:
+    """Reduce a failure, write it to a file, raise CheckFailed."""
+    CONSOLE.print(f"seed {seed} fails ({found.failure.kind}): {found}", markup=False)
+    path = keep / f"failure-{seed}.json"
+    with tempfile.TemporaryDirectory() as folder:
+        save_trial(found.trial, path)
+        reduction = reduce_failure(
+            found, Path(folder), seconds=seconds, accepted=lambda step, trial: CONSOLE.print(f"  {step}", markup=False)
+        )
+    save_trial(reduction.trial, path)
+    least = "" if reduction.complete else ", with the time up before the end"
+    raise CheckFailed(
+        f"Seed {seed}: {found} Reduced in {reduction.attempts} trials{least} to {_describe(reduction.trial.graph)} on "
+        f"{reduction.trial.config!r}. Again: python -m macaw.scripts.random_networks --again {path}"
+    )
+
+
+def run_again(path: Path) -> None:
+    """Runs the trial of a file. Raises CheckFailed if it fails."""
+    trial = load_trial(path)
+    with tempfile.TemporaryDirectory() as folder:
+        failure = TrialRunner(Path(folder)).failure(trial)
+    if failure is not None:
+        raise CheckFailed(f"{path} fails ({failure.kind}): {failure}")
+    CONSOLE.print(f"{path}: {trial.config}: equal: {_describe(trial.graph)}", markup=False)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="random_networks", description="Random networks on random engines.")
+    parser = argparse.ArgumentParser(
+        prog="random_networks",
+        description="Random networks on random engines. One that fails is reduced to a small one, which is written to a file.",
+    )
     parser.add_argument("--engines", type=int, default=10)
     parser.add_argument("--networks", type=int, default=5, help="on each engine")
     parser.add_argument("--seed", type=int, default=1, help="of the first engine; the next ones count up")
     parser.add_argument("--packed", action="store_true", help="maps and weights of few bits, too")
+    parser.add_argument("--keep", type=Path, default=Path(), metavar="DIR", help="where a failure's file is written")
+    parser.add_argument("--seconds", type=float, default=900.0, help="time for the reduction of a failure")
+    parser.add_argument("--again", type=Path, metavar="FILE", help="run the trial of such a file instead")
     arguments = parser.parse_args(argv)
     run = run_packed_engine if arguments.packed else run_engine
 
     def command() -> None:
+        if arguments.again is not None:
+            run_again(arguments.again)
+            return
         for seed in range(arguments.seed, arguments.seed + arguments.engines):
             with tempfile.TemporaryDirectory() as folder:
                 try:
@@ -186,8 +280,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                             f"seed {seed}: {outcome.engine}: equal, {outcome.cycles:,} cycles ({outcome.stalls:,} stalls): "
                             f"{outcome.layers}"
                         )
-                except CheckFailed as error:
-                    raise CheckFailed(f"Seed {seed}: {error}") from error
+                except TrialFailure as found:
+                    _report_failure(found, seed, arguments.keep, arguments.seconds)
 
     return run_command(command)
 

@@ -30,10 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="regress", description="All tests, and random networks on random engines.")
     parser.add_argument("--full", action="store_true", help="all tests, the slow ones included")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes for the tests")
-    parser.add_argument("--random", type=int, default=0, metavar="N", help="N random engines with random networks")
+    parser.add_argument("--random", type=int, default=0, metavar="N", help="N random engines with random networks of bytes, and N of few bits")
     parser.add_argument("--networks", type=int, default=5, metavar="N", help="random networks on each engine")
     parser.add_argument(
         "--seed", type=int, default=None, metavar="S", help="of the first random engine; today's without"
+    )
+    parser.add_argument(
+        "--keep", type=Path, default=Path(), metavar="DIR", help="where a failing network is written, reduced to a small one"
     )
     arguments = parser.parse_args(argv)
     if not arguments.full and arguments.random < 1:
@@ -46,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         seed = int(time.strftime("%Y%m%d")) * 1000 if arguments.seed is None else arguments.seed
         CONSOLE.print(f"random engines with seeds {seed} to {seed + arguments.random - 1}")
         words = ["--engines", str(arguments.random), "--networks", str(arguments.networks), "--seed", str(seed)]
-        code = max(code, random_networks.main(words))
+        for kind in ([], ["--packed"]):
+            code = max(code, random_networks.main([*words, *kind, "--keep", str(arguments.keep)]))
     return code
 
 

@@ -163,10 +163,15 @@ def random_graph(
             if generator.random() < 0.5:
                 sy = sx = 1
             k = 1 + 2 * int(generator.integers(2))
-            main = convolution(last, (k, k), stride=(sy, sx), padding=(k // 2,) * 4, outputs=channels)
+            if generator.random() < 0.2:
+                main = graph.pool(last, (k, k), (sy, sx), (k // 2,) * 4)
+            else:
+                main = convolution(last, (k, k), stride=(sy, sx), padding=(k // 2,) * 4, outputs=channels)
             if (sy, sx) != (1, 1) or generator.random() < 0.3:
                 last = convolution(last, (1, 1), stride=(sy, sx), outputs=channels)
             last = residual([main, last] if generator.random() < 0.5 else [last, main])
+            if generator.random() < 0.2:
+                last = residual([last, main])
         elif joining and generator.random() < 0.4:
             last = joint(last, (sy, sx) if generator.random() < 0.3 else (1, 1))
             if generator.random() < 0.3:

@@ -77,7 +77,8 @@ def random_packed_graph(
     joining: bool = False,
 ) -> Graph:
     """Convolutions and max pools whose maps and weights are of ``formats``; with ``joining`` residual additions and
-    concatenations, too; with ``sums`` the last layer gives bytes of its sums.
+    concatenations, too; with ``sums`` the last layer gives bytes of its sums. In some networks all weights are binary or
+    ternary, so that those of int8 maps need no multipliers, and nothing is joined; in some all is of one format.
 
     The graph says what an importer says: the narrowest format of each map and of each layer's weights.
     """
@@ -85,9 +86,18 @@ def random_packed_graph(
     def pick(*choices: str) -> str:
         return choices[int(generator.integers(len(choices)))]
 
+    signs = tuple(name for name in formats if name in ("binary", "ternary"))
+    weight_formats = formats
+    if signs and generator.random() < 0.4:
+        weight_formats, joining = signs[: int(generator.integers(1, len(signs) + 1))], False
+    if generator.random() < 0.25:
+        formats = weight_formats = (pick(*formats),)
+        joining = joining and formats != ("binary",)
     first = pick(*formats)
     shape = (int(generator.integers(3, 9)), int(generator.integers(3, 9)), int(generator.integers(1, 40)))
-    graph = GrowingGraph("packed", shape, int(generator.integers(-20, 20)) if first == "int8" else 0, first)
+    members = FORMATS[first].members
+    zero_point = 0 if first == "ternary" else int(members[generator.integers(len(members))])
+    graph = GrowingGraph("packed", shape, zero_point, first)
     last = "map0"
 
     def window(source: str) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -101,7 +111,7 @@ def random_packed_graph(
     ) -> str:
         """Appends one, depthwise in some cases; ``planes``: bytes of its sums. Returns its output."""
         channels = graph.tensor(source).shape[2]
-        weights_in, target = pick(*formats), pick(*formats)
+        weights_in, target = pick(*weight_formats), pick(*formats)
         groups = channels if generator.random() < 0.15 and not outputs else 1
         outputs = outputs or (channels if groups > 1 else int(generator.integers(1, 24)))
         members = np.array(FORMATS[weights_in].members, np.int8)
@@ -139,7 +149,10 @@ def random_packed_graph(
     for number in range(count):
         kernel, stride = window(last)
         if generator.random() < 0.25 and number < count - 1:
-            last = graph.pool(last, kernel, stride)
+            top, left, bottom, right = (
+                int(generator.integers(0, extent)) if generator.random() < 0.4 else 0 for extent in kernel * 2
+            )
+            last = graph.pool(last, kernel, stride, (top, left, bottom, right))
             continue
         if joining and number < count - 1 and generator.random() < 0.5:
             last = joint(last)

@@ -33,4 +33,4 @@ def test_failing_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_random_networks(capsys: pytest.CaptureFixture[str]) -> None:
     assert regress.main(["--random", "1", "--networks", "2", "--seed", "77"]) == 0
     output = capsys.readouterr().out
-    assert "seeds 77 to 77" in output and output.count("seed 77:") == 2
+    assert "seeds 77 to 77" in output and output.count("seed 77:") == 4

@@ -17,8 +17,9 @@ from macaw.hw.config import EngineConfig
 from macaw.hw.emit import write_verilog
 from macaw.hw.engine import Engine
 from macaw.hw.formats import FORMATS
-from macaw.scripts.random_networks import run_network, run_plan
+from macaw.scripts.random_networks import run_plan, run_trial
 from macaw.sim.core_simulation import CoreSimulation
+from macaw.sim.trial import Trial
 
 
 @pytest.mark.parametrize("depth", [1, 4])
@@ -44,7 +45,8 @@ def test_convolution_keeps_the_array_busy(depth: int, tmp_path: Path) -> None:
     )
     write_verilog(Engine(config), tmp_path / "core.v", name="core")
     with CoreSimulation(tmp_path / "core.v", tmp_path) as core:
-        outcome = run_network(core, config, graph, generator)
+        values = generator.integers(-128, 128, (1, 16, 16, 16)).astype(np.int8)
+        outcome = run_trial(core, Trial(config=config, graph=graph, values=values))
     products = 16 * 16 * 16 * 9 * 16
     assert products / (outcome.cycles * 4 * 8 * 4) >= 0.85
 
