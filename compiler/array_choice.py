@@ -3,6 +3,10 @@
 Each array comes in several arrangements (compiler/arrangement.py) and depths. Candidates wait in a queue by a number of
 cycles that they cannot beat: first the steps alone, then the cycle model on the network as it is, without the copies and
 row tiles of a plan, at last the true number. What reaches the front with its true number is the next best.
+
+Where weights must be streamed, a candidate waits by what the memory takes for those that the buffer cannot keep, if that is more,
+and by a rough number before the exact one, which looks at every burst. Of arrays that differ in p alone and take equally many
+steps only the smallest is tried.
 """
 
 from __future__ import annotations
@@ -19,12 +23,21 @@ from ..sim.cost.resources import EngineResources, engine_resources
 from .arrangement import Arrangement
 from .budget import Budget
 from .cycle_bound import CycleBound
-from .engine_sizing import MOST_WORDS, EngineNeeds, SizedEngine, excess, least_engine, size_engine
+from .engine_sizing import (
+    MOST_WORDS,
+    EngineNeeds,
+    SizedEngine,
+    excess,
+    least_engine,
+    memory_step,
+    round_up,
+    size_engine,
+)
 from .graph import Graph
 from .input_folding import fewest_steps, first_layer, foldings
-from .network_plan import NetworkPlan, network_plans
+from .network_plan import NetworkPlan, network_plans, plan_network
 from .orientation import turn
-from .streaming_engine import streaming_engine
+from .streaming_choice import fastest_streaming, least_stream_cycles, rough_cycles
 
 __all__ = ["DEPTHS", "Array", "ArraySearch", "Candidate", "every_array"]
 
@@ -39,6 +52,10 @@ _DEPTH_GAIN = 1.01
 _PIXELS = range(1, 17)
 _WIDTHS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64)
 _WIDEST_WEIGHT_WORD = 256
+_ROUGH = 0.98
+"""The exact cycles of a candidate with streamed weights are no fewer than this share of its rough ones."""
+_MAP_SHARE = 0.9
+"""The maps of a network take no less than this share of what they take on another array with the same p and m."""
 _MOST_PLANS = 300
 """Plans after which a search ends with what it has: only networks that hardly fit need so many."""
 
@@ -106,6 +123,12 @@ class ArraySearch:
         self._refusal: UserError | None = None
         self._numbers = count()
         self._plans = self._sized = 0
+        self._smallest: dict[tuple[int, int, bool, int], int] = {}  # p of those that are alike
+        self._array_steps: dict[tuple[Array, bool], int] = {}
+        self._streaming: dict[tuple[Array, Arrangement], dict[int, int]] = {}  # least cycles by depth where weights do not fit
+        self._least_maps: dict[tuple[Arrangement, int, int], int] = {}
+        self.streamed = 0
+        """Engines with streamed weights that were planned so far."""
 
     def best(self, wanted: int, progress: Callable[[int, int], None] | None = None) -> list[Candidate]:
         """At most ``wanted`` candidates that fit, of different arrays, fewest cycles first, then fewest LUTs.
@@ -114,6 +137,9 @@ class ArraySearch:
         """
         for array in self._arrays:
             for turned, steps in self._steps(array):
+                self._array_steps[array, turned] = steps
+                alike = self._alike(array, turned)
+                self._smallest[alike] = min(array[0], self._smallest.get(alike, array[0]))
                 self._push(steps, 0, partial(self._narrow, array, turned))
         found: dict[Array, Candidate] = {}
         while self._queue and len(found) < wanted and self._plans < _MOST_PLANS:
@@ -153,8 +179,14 @@ class ArraySearch:
         found = self._candidate(array, arrangements[0])
         if found is None:
             self._bound(array, arrangements[1:])
+        elif found.engine.weights is not None:
+            self._push(int(_ROUGH * rough_cycles(found.engine)), 2, partial(self._settle, found))
         else:
-            self._push(found.cycles, 2, found, (found.resources.luts, array, arrangements[0].key))
+            self._settle(found)
+
+    def _settle(self, found: Candidate) -> None:
+        """Queues a candidate with its true number of cycles."""
+        self._push(found.cycles, 3, found, (found.resources.luts, found.array, found.arrangement.key))
 
     @property
     def nearest(self) -> Candidate:
@@ -189,61 +221,104 @@ class ArraySearch:
                 result.append((turned, steps))
         return result
 
+    def _alike(self, array: Array, turned: bool) -> tuple[int, int, bool, int]:
+        """What arrays have in common that differ in p alone and take equally many steps."""
+        return array[1], array[2], turned, self._array_steps[array, turned]
+
     def _miss(self, excess: float, array: Array, arrangement: Arrangement) -> None:
         self._misses.append((excess, next(self._numbers), array, arrangement))
 
     def _least_cycles(self, array: Array, arrangement: Arrangement) -> int | None:
-        """Cycles that the arrangement cannot beat at any depth; None if it cannot fit the device."""
+        """Cycles that the arrangement cannot beat at any depth; None if it cannot fit the device, or a smaller array is as good."""
         _, bound = self._arrange(arrangement)
         budget = self._budget
+        p, m, n = array
         least = least_engine(self._needs, array, self._depths[0], budget)
-        weights, maps = bound.weight_words(array[1], array[2], least.parameter_words), bound.feature_words(*array[:2])
-        if budget.external is not None:
-            weights = 0  # a small buffer may do
-        sized = replace(
-            least, weight_depth=min(max(weights, 2), MOST_WORDS), feature_depth=min(max(maps, 2), MOST_WORDS)
-        )
-        over = max(excess(engine_resources(sized, budget.family), budget), weights / MOST_WORDS, maps / MOST_WORDS)
-        if over > 1:
-            self._miss(over, array, arrangement)
+        weights = bound.weight_words(m, n, least.parameter_words)
+        maps = max(bound.feature_words(p, m), int(_MAP_SHARE * self._least_maps.get((arrangement, p, m), 0)))
+        least = replace(least, feature_depth=min(max(maps, 2), MOST_WORDS))
+
+        def over(words: int) -> float:
+            """By how much the engine misses the device with so many words of weights."""
+            sized = replace(least, weight_depth=min(max(words, 2), MOST_WORDS))
+            return max(excess(engine_resources(sized, budget.family), budget), words / MOST_WORDS, maps / MOST_WORDS)
+
+        missed = over(weights)
+        streaming = missed > 1 and budget.external is not None
+        if streaming:
+            if p > self._smallest[self._alike(array, arrangement.turned)]:
+                return None
+            missed = over(min(weights, 2 * bound.group_words(m, n, least.parameter_words)))
+        if missed > 1:
+            self._miss(missed, array, arrangement)
             return None
-        return min(bound.cycles(replace(least, depth=depth)) for depth in self._depths)
+        cycles = {depth: bound.cycles(replace(least, depth=depth)) for depth in self._depths}
+        if streaming:
+            waiting = least_stream_cycles(least, weights, budget)
+            # A depth is worth a try that is faster than all shallower ones as long as nothing waits.
+            faster = [depth for depth in cycles if all(cycles[depth] < cycles[other] for other in cycles if other < depth)]
+            cycles = {depth: max(cycles[depth], waiting) for depth in faster}
+            self._streaming[array, arrangement] = cycles
+        return min(cycles.values())
+
+    def _size(self, plan: NetworkPlan, array: Array, arrangement: Arrangement) -> SizedEngine | None:
+        """The engine for a plan at the least depth; None if it cannot count or address what the plan has."""
+        self._plans += 1
+        try:
+            engine = size_engine(self._needs, plan, array, self._depths[0], self._budget)
+        except UserError as error:
+            self._refusal = error
+            return None
+        self._sized += 1
+        if (over := engine.excess(self._budget)) > 1:
+            self._miss(over, array, arrangement)
+        return engine
 
     def _candidate(self, array: Array, arrangement: Arrangement) -> Candidate | None:
         """The shallowest of the fast depths, on the first of the plans that fits; None if none does."""
         graph, _ = self._arrange(arrangement)
-        missed: list[tuple[SizedEngine, NetworkPlan]] = []
+        if (array, arrangement) in self._streaming:
+            return self._streamed(graph, array, arrangement)
         for plan in network_plans(graph, *array):
-            self._plans += 1
-            try:
-                engine = size_engine(self._needs, plan, array, self._depths[0], self._budget)
-            except UserError as error:  # more than an engine can count or address
-                self._refusal = error
-                continue
-            self._sized += 1
-            over = engine.excess(self._budget)
-            if over > 1:
-                missed.append((engine, plan))
-                self._miss(over, array, arrangement)
+            engine = self._size(plan, array, arrangement)
+            if engine is None or engine.excess(self._budget) > 1:
                 continue
             deeper = [size_engine(self._needs, plan, array, depth, self._budget) for depth in self._depths[1:]]
             fitting = [engine, *(other for other in deeper if other.excess(self._budget) <= 1)]
             fastest = min(engine.cycles for engine in fitting)
             worthwhile = next(engine for engine in fitting if engine.cycles <= _DEPTH_GAIN * fastest)
             return Candidate(arrangement=arrangement, engine=worthwhile)
-        # The plans behind the first two differ from them in tiles of rows, for which weights come again and again.
-        streamed = [found for engine, plan in missed[:2] if (found := self._streamed(engine, plan, array))]
-        if streamed:
-            return Candidate(arrangement=arrangement, engine=min(streamed, key=lambda engine: engine.cycles))
+        return None if self._budget.external is None else self._streamed(graph, array, arrangement)
+
+    def _streamed(self, graph: Graph, array: Array, arrangement: Arrangement) -> Candidate | None:
+        """With weights from the external memory: on a plan without tiles of rows, for which weights come again and again, or
+        where maps are too large for that on the first with tiles that fits."""
+        plain = plan_network(graph, *array)
+        found = [self._with_stream(plain, array, arrangement)]
+        tight = plan_network(graph, *array, in_place=True)
+        step = memory_step(self._budget)
+        if round_up(tight.feature_words, step) < round_up(plain.feature_words, step):
+            found.append(self._with_stream(tight, array, arrangement))
+        engines = [engine for engine in found if engine is not None]
+        if engines:
+            return Candidate(arrangement=arrangement, engine=min(engines, key=rough_cycles))
+        least = min(plain.feature_words, tight.feature_words)
+        for plan in network_plans(graph, *array):
+            if plan.feature_words < least:
+                least = plan.feature_words
+                engine = self._with_stream(plan, array, arrangement)
+                if engine is not None:
+                    return Candidate(arrangement=arrangement, engine=engine)
+        self._least_maps[arrangement, array[0], array[1]] = least
         return None
 
-    def _streamed(self, engine: SizedEngine, plan: NetworkPlan, array: Array) -> SizedEngine | None:
-        """With weights from the external memory, if there is one: the shallowest of the fast depths."""
-        if self._budget.external is None:
+    def _with_stream(self, plan: NetworkPlan, array: Array, arrangement: Arrangement) -> SizedEngine | None:
+        """The shallowest of the fast depths, None if none fits."""
+        if self._size(plan, array, arrangement) is None:
             return None
-        sized = [engine, *(size_engine(self._needs, plan, array, depth, self._budget) for depth in self._depths[1:])]
-        found = [item for item in (streaming_engine(item, self._budget) for item in sized) if item is not None]
-        if not found:
-            return None
-        fastest = min(item.cycles for item in found)
-        return next(item for item in found if item.cycles <= _DEPTH_GAIN * fastest)
+        least = self._streaming.get((array, arrangement), dict.fromkeys(self._depths, 0))
+        engine, tried = fastest_streaming(
+            lambda depth: size_engine(self._needs, plan, array, depth, self._budget), least, _DEPTH_GAIN, self._budget
+        )
+        self.streamed += tried
+        return engine

@@ -106,6 +106,11 @@ class CycleBound:
                 total += groups * (words * layer.taps + parameter_words)
         return total
 
+    def group_words(self, m: int, n: int, parameter_words: int) -> int:
+        """Words of the weight buffer for the largest output group."""
+        layers = [layer for layer in self._layers.values() if not layer.pooling]
+        return max((layer.passes(m, n)[1] * layer.taps + parameter_words for layer in layers), default=0)
+
     def feature_words(self, p: int, m: int) -> int:
         """Addresses of the largest map."""
         return max(

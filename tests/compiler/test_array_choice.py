@@ -17,9 +17,13 @@ from macaw.compiler.graph import Convolution, Graph
 from macaw.compiler.input_folding import foldings
 from macaw.compiler.network_plan import network_plans, plan_network
 from macaw.compiler.requantizer_parameters import RequantizerParameters
+from macaw.compiler.streaming_choice import least_stream_cycles, rough_cycles
 from macaw.hw.errors import UserError
+from macaw.hw.external.sdram_timing import MT48LC16M16
 from macaw.hw.primitives.target import Family
+from macaw.sim.cost.external_memory import Sdram
 from macaw.sim.golden_network import GoldenNetwork, model_output, quantize_input
+from macaw.sim.layered_network import Layer, layered_network
 from macaw.sim.random_network import random_graph
 
 NEEDS = EngineNeeds(
@@ -147,3 +151,47 @@ def test_the_compiled_network_computes_the_same(seed: int) -> None:
         outputs.append(model_output(network, golden[network.output]))
     np.testing.assert_array_equal(outputs[0], outputs[1])
     assert engine_needs(graph).accumulator_width <= compilation.config.accumulator_width
+
+
+STREAMED: list[Array] = [(1, 4, 4), (2, 4, 4), (3, 4, 2), (4, 4, 4), (1, 8, 2), (2, 3, 2), (5, 2, 5), (1, 2, 2)]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_streamed_weights_are_chosen_with_few_trials(seed: int) -> None:
+    """The best that trying each array and depth by itself finds, at the cost of a few trials: of arrays that differ in p alone and
+    take equally many steps only the smallest is planned, and depths that cannot be faster are not."""
+    layers: list[Layer] = [(3, 24), "pool", (3, 32), "pool", 64, 32, 10] if seed else [96, 64, 96, 10]
+    graph = layered_network("streamed", (4, 4, 12) if seed else (1, 1, 160), layers, seed=seed)
+    memory = Sdram(cycles=MT48LC16M16.cycles(75_000_000), pin_delay=2)
+    budget = replace(BUDGET, block_rams=12, external=memory)
+    needs, depths = engine_needs(graph), [1, 2, 4]
+    alone = {
+        (array, depth): found[0]
+        for array in STREAMED
+        for depth in depths
+        if (found := ArraySearch(graph, needs, budget, [array], [depth]).best(1))
+    }
+    assert any(item.config.streaming for item in alone.values())
+    search = ArraySearch(graph, needs, budget, STREAMED, depths)
+    best = search.best(3)
+    assert best[0].cycles <= 1.01 * min(item.cycles for item in alone.values())
+    for item in best:
+        assert item.cycles == alone[item.array, item.config.depth].cycles
+    assert [item.cycles for item in best] == sorted(item.cycles for item in best)
+    streaming = sum(item.config.streaming for item in alone.values())
+    assert 0 < search.streamed <= (streaming if seed else len({array[1:] for array in STREAMED}))
+
+
+@pytest.mark.parametrize("array", STREAMED)
+def test_the_stream_bound_is_below_the_truth(array: Array) -> None:
+    graph = layered_network("streamed", (4, 4, 12), [(3, 24), (3, 32), 64, 10])
+    memory = Sdram(cycles=MT48LC16M16.cycles(75_000_000), pin_delay=2)
+    budget = replace(BUDGET, block_rams=14, luts=20000, external=memory)
+    needs, bound = engine_needs(graph), CycleBound(graph)
+    (found,) = ArraySearch(graph, needs, budget, [array], [1]).best(1)
+    assert found.engine.weights is not None
+    least = replace(least_engine(needs, array, 1, budget), feature_depth=bound.feature_words(*array[:2]))
+    words = bound.weight_words(array[1], array[2], least.parameter_words)
+    waiting = least_stream_cycles(least, words, budget)
+    assert 0 < waiting < found.cycles
+    assert found.cycles == pytest.approx(rough_cycles(found.engine), rel=0.02)
