@@ -17,21 +17,34 @@ from numpy.typing import ArrayLike, NDArray
 
 from macaw.boards.accelerator import Accelerator, Images
 from macaw.boards.catalog import find_board
+from macaw.boards.harness import SDRAM_PIN_DELAY, Harness
 from macaw.compiler.compilation import Compilation, compile_graph
 from macaw.compiler.graph import Graph
 from macaw.compiler.model_import import import_model
 from macaw.hw.bus.frame import ANSWER_MAGIC
 from macaw.hw.config import PROGRAM_FORMAT
 from macaw.hw.control.register_map import MAGIC, CoreError, Region, Register, Status, StatusBit, region_address
+from macaw.hw.emit import verilog
+from macaw.hw.emitted_module import EmittedModule
+from macaw.hw.external.sdram_timing import MT48LC16M16
 from macaw.scripts.build_folder import board_budget, load_build
 from macaw.scripts.c_driver import host_order, write_driver
 from macaw.scripts.inputs import random_inputs
+from macaw.sim.cost.external_memory import Sdram
 from macaw.sim.golden.frame_bridge import FrameBridgeModel
 from macaw.sim.golden_network import GoldenNetwork, quantize_input
+from macaw.sim.layered_network import layered_network
+from macaw.sim.memory_system import memory_system
 from macaw.sim.simulated_board import SimulatedBoard
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wshadow")
+WEIGHT_ERRORS = {
+    CoreError.FOREIGN_WEIGHTS: "does not hold this build's weights: load the network again",
+    CoreError.DAMAGED_WEIGHTS: "weights came from the external memory with a wrong checksum: load the network again",
+    CoreError.SILENT_MEMORY: "the external memory does not answer",
+    CoreError.STARVED: "a layer waits for weights that its weight stream does not have: load the network again",
+}
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 
 
@@ -231,7 +244,7 @@ def test_external_memory(digits: Path, tmp_path: Path) -> None:
     driver = Driver(driver_of(graph, compilation, tmp_path, external), core)
     images = ctypes.byref(ctypes.c_char.in_dll(driver.library, "macaw_network"))
     assert driver.open() == "done"
-    assert "did not finish" in driver.call("macaw_load", images) and not core.words  # the memory is never ready
+    assert "memory is not ready" in driver.call("macaw_load", images) and not core.words
     core.status |= 1 << StatusBit.MEMORY
     core.polls = 10**6
     assert driver.call("macaw_load", images) == "done"
@@ -353,6 +366,9 @@ def test_what_is_wrong_is_said(small: tuple[Path, Compilation]) -> None:
     assert driver.open() == "done" and "did not finish" in driver.call("macaw_run")
     core.polls, core.status = 0, CoreError.FOREIGN_PROGRAM << StatusBit.ERROR
     assert "stopped early" in driver.call("macaw_run")
+    for error, part in WEIGHT_ERRORS.items():
+        core.status = error << StatusBit.ERROR
+        assert part in driver.call("macaw_run")
     result = np.zeros(4, np.uint32)
     address = ctypes.c_uint32(region_address(Region.WEIGHTS, 0))
     assert "refused" in driver.call("macaw_read", address, result.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t(4))
@@ -384,3 +400,55 @@ def test_on_a_simulated_board(
     assert outputs.tolist() == golden.reshape(6, -1)[:, graph.output_order].reshape(-1).tolist()
     missing = run(str(tmp_path / "no_port"))
     assert missing.returncode == 1 and "no_port: No such file" in missing.stderr
+
+
+def test_weights_from_sdram(tmp_path: Path) -> None:
+    """A network whose weights come from the SDRAM of a simulated board: outputs and cycles are Python's; weights that are not this
+    build's end in the status that says so, and the next program that loads the board is right again."""
+    sdram, clock_hz, divisor = MT48LC16M16, 75_000_000, 8
+    memory = Sdram(cycles=sdram.cycles(clock_hz), pin_delay=SDRAM_PIN_DELAY)
+    budget = replace(board_budget(find_board("ulx3s-85f")), block_rams=6, external=memory)
+    source = layered_network("streamed", (4, 4, 8), [32, 10])
+    compilation = compile_graph(source, budget, array=(1, 4, 2), depth=1)
+    program, graph = compilation.program, compilation.graph
+    assert compilation.config.streaming and len(program.external)
+    harness = Harness(compilation.config, divisor=divisor, clock_hz=clock_hz, sdram=sdram)
+    board = memory_system(EmittedModule(harness, "harness"), verilog(harness, name="harness"), sdram, clock_hz, SDRAM_PIN_DELAY, name="top")
+    (tmp_path / "board.v").write_text(board)
+    inputs = random_inputs(source, 2, seed=7).values
+    golden = GoldenNetwork(graph, compilation.certified).run(quantize_input(graph, inputs))[graph.output]
+    (tmp_path / "inputs.bin").write_bytes(source_values(source, inputs).tobytes())
+
+    def example(name: str, images: Images) -> Path:
+        """The example program with these images."""
+        folder = tmp_path / name
+        folder.mkdir()
+        write_driver(folder, compilation, source, images, model=name, board="board", clock_hz=clock_hz, baud=1_000_000)
+        sources = ("example.c", "macaw.c", "images.c")
+        compile_c("gcc", folder / "driver", folder / "example", "-DTIMEOUT=20000", sources=sources)
+        return folder / "example"
+
+    right = Images(program.program, program.taps, program.weights, program.external)
+    blocks = program.external
+    foreign, damaged, starved, short = blocks.copy(), blocks.copy(), blocks.copy(), program.program.copy()
+    foreign[0] ^= 1
+    damaged[10] ^= 1 << 20
+    starved[2] |= 0xFFFF  # the first block is written after more passes than there are
+    short[3] = 1  # the stream ends in the first block, and nothing more is asked for
+    wrong = {
+        CoreError.FOREIGN_WEIGHTS: replace(right, external=foreign), CoreError.DAMAGED_WEIGHTS: replace(right, external=damaged),
+        CoreError.STARVED: replace(right, external=starved), CoreError.SILENT_MEMORY: replace(right, program=short),
+    }  # fmt: skip
+    with SimulatedBoard(tmp_path / "board.v", divisor, tmp_path) as simulated:
+
+        def run(path: Path) -> subprocess.CompletedProcess[str]:
+            command = [str(path), simulated.port, "inputs.bin", "outputs.bin"]
+            return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+
+        for error, images in wrong.items():
+            failed = run(example(error.name, images))
+            assert failed.returncode == 1 and WEIGHT_ERRORS[error] in failed.stderr, (error, failed)
+        done = run(example("right", right))
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", f"2 inferences, {compilation.cycles} cycles each\n")
+    outputs = np.frombuffer((tmp_path / "outputs.bin").read_bytes(), np.int8)
+    assert outputs.tolist() == golden.reshape(2, -1)[:, graph.output_order].reshape(-1).tolist()
