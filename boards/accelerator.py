@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..hw.config import PROGRAM_FORMAT, EngineConfig
 from ..hw.control.register_map import MAGIC, BootStatus, CoreError, Region, Register, StatusBit, region_address
 from ..hw.errors import CheckFailed, UserError
+from ..hw.external.external_map import ExternalMap
 from ..hw.memory.map_layout import MapLayout
 
 __all__ = ["Accelerator", "Images", "Transport"]
@@ -29,6 +30,8 @@ _WEIGHT_ERRORS = {
     CoreError.DAMAGED_WEIGHTS: "Weights that were read from the external memory have a wrong checksum: load the build again; if "
     "that does not help, the memory does not work at this clock",
     CoreError.SILENT_MEMORY: "The external memory does not answer",
+    CoreError.DAMAGED_MAP: "Rows of a map that came back from the external memory have a wrong checksum: the memory does not work at "
+    "this clock",
     CoreError.STARVED: "The program waits for weights that its weight stream does not have: load the build again",
 }
 
@@ -68,6 +71,8 @@ class Accelerator:
         The engine that is expected there.
     maps : mapping of str to MapLayout
         Layouts of the network's maps.
+    spilled : mapping of str to ExternalMap
+        Of those in the external memory.
     wait : callable, optional
         Called until the engine is idle, instead of polling the status (a simulation can do that faster).
     timeout : float
@@ -80,12 +85,14 @@ class Accelerator:
         config: EngineConfig,
         maps: Mapping[str, MapLayout],
         *,
+        spilled: Mapping[str, ExternalMap] | None = None,
         wait: Callable[[], None] | None = None,
         timeout: float = 10.0,
     ) -> None:
         self.transport = transport
         self.config = config
         self.maps = maps
+        self.spilled = spilled or {}
         self._wait = wait
         self._timeout = timeout
 
@@ -172,7 +179,11 @@ class Accelerator:
         return layout.base << self.config.bank_bits + ceil_log2(self.config.feature_segments)
 
     def write_map(self, name: str, values: NDArray[np.int8]) -> None:
-        """Put a map into the feature buffer: int8, shape (height, width, channels)."""
+        """Put a map into the feature buffer, or into the external memory: int8, shape (height, width, channels)."""
+        if name in self.spilled:
+            place = self.spilled[name]
+            self.transport.write(region_address(Region.EXTERNAL, place.first), place.pack(values))
+            return
         layout = self.maps[name]
         image = layout.pack(values)
         banks, segments = 1 << self.config.bank_bits, 1 << ceil_log2(self.config.feature_segments)
@@ -182,8 +193,11 @@ class Accelerator:
         self.transport.write(region_address(Region.FEATURES, self._feature_offset(layout)), words)
 
     def read_map(self, name: str) -> NDArray[np.int8]:
-        """The inverse of :meth:`write_map`."""
-        layout = self.maps[name]
+        """The inverse of :meth:`write_map`, of a map in the feature buffer."""
+        return self.read_layout(self.maps[name])
+
+    def read_layout(self, layout: MapLayout) -> NDArray[np.int8]:
+        """What lies in the feature buffer in this layout."""
         banks, segments = 1 << self.config.bank_bits, 1 << ceil_log2(self.config.feature_segments)
         address = region_address(Region.FEATURES, self._feature_offset(layout))
         words = self.transport.read(address, layout.size * banks * segments)
@@ -238,6 +252,10 @@ class Accelerator:
     def external_traffic(self) -> tuple[int, int]:
         """32-bit words that the last run read from the external memory, and cycles in which it waited for them."""
         return self._get(Register.EXTERNAL_WORDS), self._get(Register.EXTERNAL_STALLS)
+
+    def external_written(self) -> int:
+        """32-bit words that the last run wrote to the external memory."""
+        return self._get(Register.EXTERNAL_WRITTEN)
 
     def cycles(self) -> tuple[int, int]:
         """Cycles of the last run, and how many of them the sequencer waited for the drain."""

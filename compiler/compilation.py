@@ -22,6 +22,7 @@ from .network_plan import NetworkPlan
 from .number_formats import choose_formats
 from .program import Program, assemble
 from .requantize import requantize
+from .spilling_choice import spilling_candidates
 from .weight_streaming import WeightPlan
 
 __all__ = ["Compilation", "compile_graph"]
@@ -83,14 +84,17 @@ def compile_graph(
     needs = engine_needs(graph)
     depths = DEPTHS if depth is None else (depth,)
 
-    def search(device: Budget, arrays: Sequence[Array]) -> ArraySearch:
+    def usable(device: Budget, arrays: Sequence[Array]) -> Budget:
         # One array is the user's own choice: it may take all that can be used.
-        luts = device.luts if len(arrays) == 1 else device.choice_luts
-        return ArraySearch(graph, needs, replace(device, luts=luts), arrays, depths)
+        return replace(device, luts=device.luts if len(arrays) == 1 else device.choice_luts)
+
+    def search(device: Budget, arrays: Sequence[Array]) -> ArraySearch:
+        return ArraySearch(graph, needs, usable(device, arrays), arrays, depths)
 
     arrays = every_array() if array is None else [array]
     chosen = search(budget, arrays)
     candidates = chosen.best(_SHOWN if array is None else 1, progress)
+    candidates = candidates or spilling_candidates(graph, needs, usable(budget, arrays), arrays, depths)[:_SHOWN]
     if not candidates:
         ways = []
         if array is not None and (smaller := search(budget, every_array()).best(1)):

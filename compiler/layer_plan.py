@@ -20,10 +20,12 @@ __all__ = [
     "OutputRun",
     "RowTile",
     "Tap",
+    "addition_taps",
     "addition_weights",
     "dense_weights",
     "input_words",
     "plan_layer",
+    "row_tile",
 ]
 
 
@@ -68,12 +70,15 @@ class RowTile:
     """Output rows ``first`` .. ``first + rows - 1``, with all output groups, before any other rows: descriptors of their own.
 
     ``input_row``: the input row that is row 0 for ``taps``; rows of the input above it do not exist for this tile.
+    ``source_row``, ``target_row``: the first rows of input and output that lie in the feature buffer, where not all do.
     """
 
     first: int
     rows: int
     input_row: int
     taps: tuple[Tap, ...]
+    source_row: int = 0
+    target_row: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,18 +248,23 @@ def input_words(outputs: int, groups: int, fan_in: int, m: int, n: int) -> tuple
     return [min(word, -(-fan_in * groups // m) - words) for word in first_words], words
 
 
-def _row_tiles(taps: tuple[Tap, ...], source: MapLayout, height: int, stride: int, rows: int) -> tuple[RowTile, ...]:
-    """Tiles of ``rows`` output rows, from the top. Those that reach no padding above have equal taps."""
+def row_tile(taps: tuple[Tap, ...], source: MapLayout, stride: int, first: int, rows: int) -> RowTile:
+    """Output rows from ``first`` on. Tiles that reach no padding above have equal taps."""
     above = -min(tap.row for tap in taps)
-    tiles = []
-    for first in range(0, height, rows):
-        input_row = max(first * stride - above, 0)
-        shift = first * stride - input_row
-        shifted = tuple(
-            replace(tap, row=tap.row + shift, address=tap.address + shift * source.line_words) for tap in taps
-        )
-        tiles.append(RowTile(first=first, rows=min(rows, height - first), input_row=input_row, taps=shifted))
-    return tuple(tiles)
+    input_row = max(first * stride - above, 0)
+    shift = first * stride - input_row
+    shifted = tuple(
+        replace(tap, row=tap.row + shift, address=tap.address + shift * source.line_words) for tap in taps
+    )
+    return RowTile(first=first, rows=rows, input_row=input_row, taps=shifted)
+
+
+def addition_taps(source: MapLayout, distance: int) -> tuple[Tap, ...]:
+    """Taps of an addition whose second map begins ``distance`` addresses behind the first."""
+    return tuple(
+        Tap(address=which * distance, bank=0, row=0, column=0, columns=source.width, scale=scale)
+        for scale, which in ADDITION_TAPS
+    )
 
 
 def plan_layer(
@@ -292,10 +302,7 @@ def plan_layer(
             source.words, source.plane_words, source.line_words, source.phases
         ):  # fmt: skip
             raise ValueError(f"the two maps that {node.name} adds do not lie alike: {source}, {second}")
-        taps = tuple(
-            Tap(address=which * distance, bank=0, row=0, column=0, columns=source.width, scale=scale)
-            for scale, which in ADDITION_TAPS
-        )
+        taps = addition_taps(source, distance)
         first_words, words = input_words(source.channels, source.channels, 1, source.m, n)
         lanes = n
         stride = (1, 1)
@@ -319,7 +326,11 @@ def plan_layer(
         runs=_output_runs(first_words, words, cut),
         kernel_rows=kernel_rows,
         row_distance=row_distance,
-        tiles=_row_tiles(taps, source, target.height, stride[0], tile_rows or target.height),
+        tiles=tuple(
+            row_tile(taps, source, stride[0], first, min(height, target.height - first))
+            for height in [tile_rows or target.height]
+            for first in range(0, target.height, height)
+        ),
         lanes=lanes,
     )
 

@@ -2,38 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import gcd
 
 from ..hw.memory.map_layout import MapLayout
 from .allocation import Handover, Lifetime, allocate
 from .concatenation import ChannelPlace, channel_places, legalize
 from .graph import Add, Concat, Convolution, Graph, Node
-from .layer_plan import LayerPlan, plan_layer
+from .layer_plan import LayerPlan, OutputRun, RowTile, plan_layer
 from .overlap import legal_distances
 from .rephasing import reading_strides
 
-__all__ = ["NetworkPlan", "network_plans", "plan_network"]
+__all__ = ["MapPlanner", "NetworkPlan", "PlannedPass", "RowMove", "Segment", "network_plans", "plan_network"]
 
 _TILE_ROWS = (8, 6, 5, 4, 3, 2, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedPass:
+    """A descriptor: output groups ``run`` of rows ``tile`` of a layer, by its place in the plan."""
+
+    layer: int
+    tile: RowTile
+    run: OutputRun
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowMove:
+    """Rows ``first`` .. ``first + rows - 1`` of words ``first_word`` .. ``first_word + words - 1`` of a map, between the external
+    memory and a window in the feature buffer whose first row is ``window_row``: loaded before a layer, or stored after it."""
+
+    layer: int
+    name: str
+    storing: bool
+    first: int
+    rows: int
+    first_word: int
+    words: int
+    window: MapLayout
+    window_row: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """Layers ``first`` to ``last``, tile by tile: tile t is tile t of each of them. ``moves``: of each tile."""
+
+    first: int
+    last: int
+    moves: tuple[tuple[RowMove, ...], ...]
+
+    def steps(self, layers: Sequence[LayerPlan]) -> Iterator[PlannedPass | RowMove]:
+        """Passes and moves in order."""
+        for number, moves in enumerate(self.moves):
+            for index in range(self.first, self.last + 1):
+                yield from (move for move in moves if move.layer == index and not move.storing)
+                for run in layers[index].runs:
+                    yield PlannedPass(layer=index, tile=layers[index].tiles[number], run=run)
+                yield from (move for move in moves if move.layer == index and move.storing)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkPlan:
     """Plans of all layers, in execution order, and the place of every tensor.
 
-    ``graph``: the network with the copies that the array needs (compiler/concatenation.py).
+    ``graph``: the network with the copies that the array needs (compiler/concatenation.py). ``maps``: of the tensors that lie in
+    the feature buffer as a whole. Where not all do: ``segments`` say in which order rows are computed and moved, ``windows`` where
+    a layer, by its place, finds or leaves the rows of a tensor, and ``spilled`` what lies in the external memory.
     """
 
     graph: Graph
     layers: tuple[LayerPlan, ...]
     maps: Mapping[str, MapLayout]
+    segments: tuple[Segment, ...] = ()
+    windows: Mapping[tuple[int, str], MapLayout] = field(default_factory=dict)
+    spilled: Mapping[str, MapLayout] = field(default_factory=dict)
+
+    def place(self, layer: int, name: str) -> MapLayout:
+        """Where a layer finds or leaves a tensor, or the rows of it that a tile needs."""
+        return self.windows.get((layer, name)) or self.maps[name]
+
+    def steps(self) -> Iterator[PlannedPass | RowMove]:
+        """Everything that happens, in order."""
+        if self.segments:
+            for segment in self.segments:
+                yield from segment.steps(self.layers)
+        else:
+            for index, layer in enumerate(self.layers):
+                for tile, run in layer.passes:
+                    yield PlannedPass(layer=index, tile=tile, run=run)
+
+    def passes(self) -> list[PlannedPass]:
+        """The descriptors, in order."""
+        return [step for step in self.steps() if isinstance(step, PlannedPass)]
 
     @property
     def feature_words(self) -> int:
         """Addresses that the maps need in each bank."""
-        return max(layout.base + layout.size for layout in self.maps.values())
+        return max(layout.base + layout.size for layout in (*self.maps.values(), *self.windows.values()))
 
     @property
     def largest_step(self) -> tuple[LayerPlan, int]:
@@ -64,7 +130,7 @@ class NetworkPlan:
     @property
     def part_pitch(self) -> int:
         """EngineConfig.part_pitch: what divides the first bytes of all maps; 0 if all begin with a word."""
-        return gcd(*(layout.first_byte for layout in self.maps.values()))
+        return gcd(*(layout.first_byte for layout in (*self.maps.values(), *self.windows.values())))
 
     @property
     def most_groups(self) -> int:
@@ -85,10 +151,11 @@ class NetworkPlan:
         )
 
 
-class _Planner:
-    """One way to place a graph's maps; see :func:`plan_network`."""
+class MapPlanner:
+    """One way to place a legalized graph's maps; see :func:`plan_network`. ``nodes``: its layers; ``places``: each tensor's place
+    in a whole; ``wholes``: the layouts of these, with base 0."""
 
-    def __init__(self, graph: Graph, p: int, m: int, n: int, in_place: bool, tile_rows: int) -> None:
+    def __init__(self, graph: Graph, p: int, m: int, n: int, in_place: bool = False, tile_rows: int = 0) -> None:
         self.graph, self.n, self.in_place, self.tile_rows = graph, n, in_place, tile_rows
         self.nodes = [node for node in graph.nodes if not isinstance(node, Concat)]
         self.places = channel_places(graph)
@@ -144,7 +211,8 @@ class _Planner:
             gap = max((gaps.get(other, 0) for other in families[name]), default=0)
             self.wholes[name] = replace(layout, pitch=(layout.height + gap) * layout.line_words)
 
-    def _plan(self, node: Node, distance: int = 0, tile_rows: int = 0) -> LayerPlan:
+    def plan(self, node: Node, distance: int = 0, tile_rows: int = 0) -> LayerPlan:
+        """The plan of one layer, its maps at base 0."""
         second = node.second if isinstance(node, Add) else node.input
         return plan_layer(
             node, self.layout(node.input), self.layout(node.output), self.n, self.layout(second), distance, tile_rows
@@ -152,9 +220,9 @@ class _Planner:
 
     def _variants(self, node: Node) -> list[LayerPlan]:
         """The node in one piece; in tiles from the top, and from the bottom."""
-        plans = [self._plan(node)]
+        plans = [self.plan(node)]
         if node.output in self.tiled:
-            down = self._plan(node, tile_rows=self.tile_rows)
+            down = self.plan(node, tile_rows=self.tile_rows)
             plans += [down, replace(down, tiles=down.tiles[::-1])]
         return plans
 
@@ -212,7 +280,7 @@ class _Planner:
         for node, plans in zip(self.nodes, variants, strict=True):
             plan = self._chosen(plans, bases)
             if isinstance(node, Add):
-                plan = self._plan(node, maps[node.second].base - maps[node.input].base)
+                plan = self.plan(node, maps[node.second].base - maps[node.input].base)
             layers.append(plan)
         return NetworkPlan(graph=self.graph, layers=tuple(layers), maps=maps)
 
@@ -225,7 +293,7 @@ def plan_network(graph: Graph, p: int, m: int, n: int, *, in_place: bool = False
     cut into tiles of so many rows, whose outputs take the place of rows that are dead already; costs descriptors.
     Raises ModelError where the engine has no way to run a node.
     """
-    return _Planner(legalize(graph, m), p, m, n, in_place, tile_rows).run()
+    return MapPlanner(legalize(graph, m), p, m, n, in_place, tile_rows).run()
 
 
 def network_plans(graph: Graph, p: int, m: int, n: int) -> Iterator[NetworkPlan]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..hw.config import EngineConfig
 from ..hw.control.descriptor import descriptor_layout, descriptor_words, encode, tap_layout
+from ..hw.external.external_map import ExternalMap
 from ..hw.external.weight_stream import BURST_WORDS
 from ..hw.formats import FORMATS
 from ..hw.memory.map_layout import MapLayout
@@ -19,13 +21,13 @@ from ..hw.products import PRODUCTS
 from .certified_addition import CertifiedAddition
 from .certified_requantization import CertifiedRequantization
 from .graph import Convolution, Tensor
-from .layer_plan import OutputRun, Tap, addition_weights, dense_weights
-from .network_plan import NetworkPlan
+from .layer_plan import OutputRun, RowTile, Tap, addition_weights, dense_weights
+from .network_plan import NetworkPlan, PlannedPass
 from .packed_weights import packed_weights, surplus
 from .weight_stream_image import weight_stream
 from .weight_streaming import WeightPlan
 
-__all__ = ["Program", "ProgramLayer", "assemble"]
+__all__ = ["Program", "ProgramLayer", "ProgramStep", "assemble"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +43,25 @@ class ProgramLayer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProgramStep:
+    """``descriptors`` descriptors in a row that make rows ``first`` .. ``first + rows - 1`` of ``layer``'s output; behind them these
+    lie in the feature buffer from row ``place_row`` of ``place`` on."""
+
+    layer: ProgramLayer
+    descriptors: int
+    first: int
+    rows: int
+    place: MapLayout
+    place_row: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Program:
     """Everything that the host loads, as the regions of the core hold it (hw/control/register_map.py).
 
     ``program``, ``taps``, ``weights``, ``external``: 32-bit words in region order, gaps included; the last is the weight stream,
-    empty in an engine without. ``maps``: layout of every tensor by name.
+    empty in an engine without. ``maps``: layout of every tensor by name that lies in the feature buffer as a whole; ``spilled``: of
+    those in the external memory. ``steps``: what runs, in order.
     """
 
     config: EngineConfig
@@ -57,6 +73,8 @@ class Program:
     layers: tuple[ProgramLayer, ...]
     input: str
     output: str
+    steps: tuple[ProgramStep, ...]
+    spilled: Mapping[str, ExternalMap]
 
     @property
     def weight_words(self) -> int:
@@ -65,7 +83,7 @@ class Program:
 
     def feature_words(self) -> int:
         """Addresses of the feature buffer in use."""
-        return max(layout.base + layout.size for layout in self.maps.values())
+        return max(layout.base + layout.size for layout in (*self.maps.values(), *(step.place for step in self.steps)))
 
 
 @dataclass
@@ -134,6 +152,54 @@ def pad_byte(tensor: Tensor, *, pooling: bool) -> int:
     return sum(code << shift for shift in range(0, 8, stored.width))
 
 
+def _fields(
+    config: EngineConfig, network: NetworkPlan, step: PlannedPass, rule: CertifiedRequantization | CertifiedAddition | None
+) -> dict[str, int]:
+    """A descriptor's fields but for ``tap_first``, ``weight_first`` and ``transfers``."""
+    plan, tile, run = network.layers[step.layer], step.tile, step.run
+    node = plan.node
+    source, target = network.place(step.layer, node.input), network.place(step.layer, node.output)
+    product = PRODUCTS[node.product if isinstance(node, Convolution) else "int8xint8"]
+    masked = rule is not None and product.masking
+    feature_modulus = 1 << config.feature_bits
+    end_channel = min((run.first_group + run.groups) * plan.lanes, target.channels)
+    first_byte = run.first_group * plan.lanes * target.bits // 8
+    end_byte = -(-end_channel * target.bits // 8)
+    output_word, output_byte = divmod(target.first_byte + first_byte, config.m)
+    group_bytes = config.n * target.bits // 8
+    if output_byte % config.lane_pitch:
+        raise ValueError(f"layer {node.name} begins at byte {output_byte}; the engine cannot write there: {config}")
+    last_byte = config.m - 1 if config.masking else 0
+    if masked and run.first_word + run.words == source.words:
+        last_byte = (source.channel_bytes - 1) % config.m
+    loops = {name: value for name, value in plan.loops(tile, run).items() if name != "output_bits"}
+    return loops | {
+        "input_first": source.base + (tile.input_row - tile.source_row) * source.line_words + run.first_word * source.plane_words,
+        "input_rows": max(plan.input.height - tile.input_row, 0),
+        "word_step": (source.plane_words if plan.kernel_rows == 1 else plan.word_step) % feature_modulus,
+        "row_step": plan.stride[0] * source.line_words % feature_modulus,
+        "row_stride": plan.stride[0],
+        "period_last": run.period - 1,
+        "period_step": run.period_words * source.plane_words % feature_modulus,
+        "pad": pad_byte(network.graph.tensors[node.input], pooling=rule is None),
+        "low": rule.low if rule else -128,
+        "high": rule.high if rule else 127,
+        "pivot": (rule.pivot if rule else -128) if config.nudge else 0,
+        "output_first": target.base + (tile.first - tile.target_row) * target.line_words + output_word * target.plane_words,
+        "output_offset": output_byte,
+        "output_row_step": target.line_words,
+        "output_word_step": target.plane_words % feature_modulus,
+        "output_group_step": (group_bytes // config.m if rule else 1) * target.plane_words % feature_modulus,
+        "output_phase_step": target.phase_words,
+        "output_phases_last": target.phases - 1,
+        "last_lane": (end_byte - 1) % group_bytes if rule else 0,
+        "product": config.products.index(product.name) if rule else 0,
+        "output_format": config.output_formats.index(target.format),
+        "byte_last": last_byte,
+        "wrap": int(isinstance(rule, CertifiedRequantization) and rule.wraps),
+    }
+
+
 def assemble(
     config: EngineConfig,
     network: NetworkPlan,
@@ -145,16 +211,13 @@ def assemble(
 
     The engine's depths are not checked here: EngineConfig of the result is ``config`` as given.
     """
-    feature_modulus = 1 << config.feature_bits
     taps = _TapTable([], {})
     weight_words: list[NDArray[np.uint8]] = []
-    layers = []
-    words: list[int] = []
     parts: dict[tuple[int, OutputRun], range] = {}
-    passes = 0
+    weight_first: dict[tuple[int, OutputRun], int] = {}
     for index, plan in enumerate(network.layers):
         node = plan.node
-        source, target = network.maps[node.input], network.maps[node.output]
+        source, target = network.place(index, node.input), network.place(index, node.output)
         rule = certified[node.output] if plan.multiplies else None
         if isinstance(node, Convolution):
             dense = dense_weights(node, source.channels)
@@ -168,9 +231,8 @@ def assemble(
             if plan.kernel_rows > 1:
                 # The rows take the place of words: columns outside, rows inside.
                 padded = padded.swapaxes(1, 2)
-        weight_first = {}
         for run in plan.runs:
-            weight_first[run] = len(weight_words) if rule else 0
+            weight_first[index, run] = len(weight_words) if rule else 0
             first_channel = run.first_group * plan.lanes
             end_channel = min(first_channel + run.groups * plan.lanes, target.channels)
             if rule is not None:
@@ -187,66 +249,32 @@ def assemble(
                     weight_words.extend(_parameter_words(rule, channels, surpluses, config))
                     ordered = rows.transpose(1, 2, 0, 3).reshape(-1, config.n, config.m)
                     weight_words.extend(ordered)
-                parts[index, run] = range(weight_first[run], len(weight_words))
-        masked = rule is not None and product.masking
+                parts[index, run] = range(weight_first[index, run], len(weight_words))
         if target.format not in config.output_formats:
             raise ValueError(f"layer {node.name} writes a {target.format} map; the engine writes {config.output_formats}")
-        descriptors = []
-        for tile, run in plan.passes:
-            end_channel = min((run.first_group + run.groups) * plan.lanes, target.channels)
-            first_byte = run.first_group * plan.lanes * target.bits // 8
-            end_byte = -(-end_channel * target.bits // 8)
-            output_word, output_byte = divmod(target.first_byte + first_byte, config.m)
-            group_bytes = config.n * target.bits // 8
-            if output_byte % config.lane_pitch:
-                raise ValueError(f"layer {node.name} begins at byte {output_byte}; the engine cannot write there: {config}")
-            last_byte = config.m - 1 if config.masking else 0
-            if masked and run.first_word + run.words == source.words:
-                last_byte = (source.channel_bytes - 1) % config.m
-            loops = {name: value for name, value in plan.loops(tile, run).items() if name != "output_bits"}
-            values = loops | {
-                "tap_first": taps.place(tile.taps),
-                "weight_first": weight_first[run],
-                "input_first": source.base + tile.input_row * source.line_words + run.first_word * source.plane_words,
-                "input_rows": max(source.height - tile.input_row, 0),
-                "word_step": plan.word_step % feature_modulus,
-                "row_step": plan.stride[0] * source.line_words % feature_modulus,
-                "row_stride": plan.stride[0],
-                "period_last": run.period - 1,
-                "period_step": run.period_words * source.plane_words % feature_modulus,
-                "pad": pad_byte(network.graph.tensors[node.input], pooling=rule is None),
-                "low": rule.low if rule else -128,
-                "high": rule.high if rule else 127,
-                "pivot": (rule.pivot if rule else -128) if config.nudge else 0,
-                "output_first": target.base + tile.first * target.line_words + output_word * target.plane_words,
-                "output_offset": output_byte,
-                "output_row_step": target.line_words,
-                "output_word_step": target.plane_words % feature_modulus,
-                "output_group_step": (group_bytes // config.m if rule else 1) * target.plane_words % feature_modulus,
-                "output_phase_step": target.phase_words,
-                "output_phases_last": target.phases - 1,
-                "last_lane": (end_byte - 1) % group_bytes if rule else 0,
-                "product": config.products.index(product.name) if rule else 0,
-                "output_format": config.output_formats.index(target.format),
-                "byte_last": last_byte,
-                "wrap": int(isinstance(rule, CertifiedRequantization) and rule.wraps),
-            }
-            if weights is not None:
-                values |= {"weight_first": weights.passes[passes].first, "transfers": weights.passes[passes].transfers}
-            passes += 1
-            descriptors.append(values)
-            bits = encode(descriptor_layout(config), values)
-            words.extend(bits >> 32 * k & 0xFFFFFFFF for k in range(descriptor_words(config)))
-        layers.append(
-            ProgramLayer(
-                name=node.name,
-                operator=node.operator,
-                input=node.input,
-                output=node.output,
-                descriptors=tuple(descriptors),
-                products=plan.products,
-            )
+    words: list[int] = []
+    descriptors: list[list[Mapping[str, int]]] = [[] for _ in network.layers]
+    for number, step in enumerate(network.passes()):
+        rule = certified[network.layers[step.layer].node.output] if network.layers[step.layer].multiplies else None
+        values = _fields(config, network, step, rule) | {
+            "tap_first": taps.place(step.tile.taps), "weight_first": weight_first.get((step.layer, step.run), 0),
+        }  # fmt: skip
+        if weights is not None:
+            values |= {"weight_first": weights.passes[number].first, "transfers": weights.passes[number].transfers}
+        descriptors[step.layer].append(values)
+        bits = encode(descriptor_layout(config), values)
+        words.extend(bits >> 32 * k & 0xFFFFFFFF for k in range(descriptor_words(config)))
+    layers = [
+        ProgramLayer(
+            name=plan.node.name,
+            operator=plan.node.operator,
+            input=plan.node.input,
+            output=plan.node.output,
+            descriptors=tuple(found),
+            products=plan.products,
         )
+        for plan, found in zip(network.layers, descriptors, strict=True)
+    ]
     header = [config.identity & 0xFFFFFFFF, config.identity >> 32]
     external = np.zeros(0, np.uint32)
     if weights is not None:
@@ -270,7 +298,28 @@ def assemble(
         layers=tuple(layers),
         input=network.graph.input,
         output=network.graph.output,
+        steps=tuple(_steps(network, layers)),
+        spilled={} if weights is None else weights.spilled(config),
     )
+
+
+def _steps(network: NetworkPlan, layers: Sequence[ProgramLayer]) -> Iterator[ProgramStep]:
+    """Passes in a row of one layer and the same rows, or of tiles of a layer that all its readers see at once."""
+    whole = not network.segments
+
+    def key(step: PlannedPass) -> tuple[int, RowTile | None]:
+        return step.layer, None if whole else step.tile
+
+    for (index, tile), passes in groupby(network.passes(), key):
+        target = network.place(index, layers[index].output)
+        yield ProgramStep(
+            layer=layers[index],
+            descriptors=len(list(passes)),
+            first=tile.first if tile else 0,
+            rows=tile.rows if tile else target.height,
+            place=target,
+            place_row=tile.target_row if tile else 0,
+        )
 
 
 def _tap_values(tap: Tap, config: EngineConfig) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""An engine whose weights do not fit on the chip: as large a weight buffer as the device has room for, and the rest streamed."""
+"""An engine whose weights do not fit on the chip: as large a weight buffer as the device has room for, and the rest streamed; and
+one whose maps do not fit, either."""
 
 from __future__ import annotations
 
@@ -6,23 +7,35 @@ from dataclasses import replace
 
 from ..hw.config import EngineConfig
 from ..hw.control.descriptor import descriptor_words
-from ..hw.external.weight_stream import BURST_WORDS
 from ..sim.cost.cycles import program_cycles
 from ..sim.cost.external_memory import ExternalMemory
-from ..sim.cost.resources import engine_resources
+from ..sim.cost.resources import block_rams, engine_resources, weight_block_rams
 from .budget import Budget
-from .engine_sizing import MOST_WORDS, SizedEngine, excess, memory_step, round_up
+from .concatenation import legalize
+from .engine_sizing import (
+    MOST_WORDS,
+    EngineNeeds,
+    SizedEngine,
+    excess,
+    least_engine,
+    memory_step,
+    round_up,
+    size_engine,
+)
+from .graph import Graph
+from .map_spilling import MapSpiller
+from .network_plan import MapPlanner, NetworkPlan
 from .weight_streaming import WeightPlan, group_words, streamed_cycles, weight_plans
 
-__all__ = ["streaming_engine", "why_not_streamed"]
+__all__ = ["spilling_engine", "streaming_engine", "why_not_streamed"]
 
 _MOST_PROGRAM = 4096
 
+_FEATURE_SHARES = (0.25, 0.45, 0.65, 0.8)
+"""Parts of a device's block RAMs that the feature buffer may take where maps do not fit."""
 
-def stream_words(config: EngineConfig, plan: WeightPlan) -> int:
-    """32-bit words of the weight stream: tag, blocks with head and checksum, filled up to whole bursts."""
-    words = 1 + sum(load.words + 3 for load in plan.loads(config))
-    return -(-words // BURST_WORDS) * BURST_WORDS
+_LARGEST = (0.05, 0.3, 1.0)
+"""Maps of more than such a part of the feature buffer go through the external memory."""
 
 
 def _program_words(config: EngineConfig, plan: WeightPlan) -> int:
@@ -34,7 +47,7 @@ def _fastest(config: EngineConfig, engine: SizedEngine, memory: ExternalMemory) 
     best = None
     for plan in weight_plans(engine.plan, config.parameter_words, config.weight_depth):
         words = _program_words(config, plan)
-        if words > _MOST_PROGRAM or stream_words(config, plan) > memory.words:
+        if words > _MOST_PROGRAM or plan.external_words(config) > memory.words:
             continue
         cycles = program_cycles(config, streamed_cycles(config, plan, memory, rough=True))
         key = cycles, words
@@ -55,7 +68,8 @@ def streaming_engine(engine: SizedEngine, budget: Budget) -> SizedEngine | None:
     words = engine.plan.weight_words(engine.config.parameter_words)
     if words * engine.config.weight_segments > memory.words:
         return None
-    config = replace(engine.config, streaming=True, prefetch=engine.config.prefetch, taps_in_program=False)
+    spilling = bool(engine.plan.spilled)
+    config = replace(engine.config, streaming=True, spilling=spilling, prefetch=engine.config.prefetch, taps_in_program=False)
     config = replace(config, program_depth=round_up(engine.plan.descriptors * descriptor_words(config), step))
 
     def fits(depth: int) -> bool:
@@ -83,6 +97,55 @@ def streaming_engine(engine: SizedEngine, budget: Budget) -> SizedEngine | None:
                 config=sized, plan=plan.network, resources=resources, weights=plan, external=memory
             )  # fmt: skip
     return None
+
+
+def spilling_engine(
+    graph: Graph, needs: EngineNeeds, array: tuple[int, int, int], depth: int, budget: Budget
+) -> SizedEngine | None:
+    """An engine for a network whose maps do not fit on the chip, ``graph`` as arranged; the fastest of several divisions of the
+    block RAM between maps and weights. None if it fits in no way.
+
+    Raises UserError for what an engine cannot count.
+    """
+    memory = budget.external
+    if memory is None:
+        return None
+    p, m, n = array
+    planner = MapPlanner(legalize(graph, m), p, m, n)
+    least = least_engine(needs, array, depth, budget)
+    spiller = MapSpiller(planner, least, memory.word_cycles)
+    step = memory_step(budget)
+    found: list[NetworkPlan] = []
+    best = None
+    for share in _FEATURE_SHARES:
+        words = _depth_of(share * budget.block_rams, least, budget, step)
+        weights = _weight_depth_of((1 - share) * budget.block_rams, least, budget, step)
+        for part in _LARGEST:
+            plan = spiller.plan(words, int(part * words), weights)
+            if plan is None or any((plan.segments, plan.windows) == (other.segments, other.windows) for other in found):
+                continue
+            found.append(plan)
+            sized = size_engine(needs, plan, array, depth, budget)
+            engine = sized if not plan.spilled and sized.excess(budget) <= 1 else streaming_engine(sized, budget)
+            if engine is not None and (best is None or engine.cycles < best.cycles):
+                best = engine
+    return best
+
+
+def _depth_of(blocks: float, config: EngineConfig, budget: Budget, step: int) -> int:
+    """Words of a feature buffer of so many block RAMs."""
+    depth = step
+    while depth + step <= MOST_WORDS and config.p * block_rams(budget.family, config.word_width, depth + step, 8) <= blocks:
+        depth += step
+    return depth
+
+
+def _weight_depth_of(blocks: float, config: EngineConfig, budget: Budget, step: int) -> int:
+    """Words of a weight buffer of so many block RAMs."""
+    depth = step
+    while depth + step <= MOST_WORDS and weight_block_rams(budget.family, replace(config, weight_depth=depth + step)) <= blocks:
+        depth += step
+    return depth
 
 
 def why_not_streamed(engine: SizedEngine, budget: Budget) -> str:

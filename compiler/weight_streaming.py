@@ -1,18 +1,21 @@
-"""Which weights stay in the weight buffer and which are streamed into it from an external memory, pass by pass."""
+"""Which weights stay in the weight buffer and which are streamed into it from an external memory, pass by pass, and when rows of
+maps move to that memory and back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..hw.config import EngineConfig
+from ..hw.external.external_map import ExternalMap
+from ..hw.external.memory_port import MOST_WORDS
+from ..hw.external.weight_stream import BLOCK_HEAD, BURST_WORDS, MAP_HEAD
 from ..sim.cost.cycles import LayerCycles, layer_cycles
 from ..sim.cost.external_memory import ExternalMemory
-from ..sim.cost.weight_stream import BlockLoad, streamed_passes
+from ..sim.cost.weight_stream import BlockLoad, RowTransfer, streamed_passes
 from .layer_plan import LayerPlan, OutputRun
-from .network_plan import NetworkPlan
+from .network_plan import NetworkPlan, RowMove
 
-__all__ = ["PassWeights", "StreamBlock", "WeightPlan", "plan_weights", "streamed_cycles"]
+__all__ = ["MoveBlock", "PassWeights", "StreamBlock", "WeightPlan", "plan_weights", "streamed_cycles"]
 
 MOST_PASSES = 65535
 """Passes and blocks that the engine counts."""
@@ -45,6 +48,19 @@ class StreamBlock:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MoveBlock:
+    """Rows of a map that move when ``after`` passes have finished, before the next one begins."""
+
+    move: RowMove
+    after: int
+
+    @property
+    def layer(self) -> int:
+        """The layer that reads or has made them."""
+        return self.move.layer
+
+
+@dataclass(frozen=True, kw_only=True)
 class WeightPlan:
     """Where the weights of every pass come from.
 
@@ -55,12 +71,53 @@ class WeightPlan:
     network: NetworkPlan
     pinned: dict[tuple[int, OutputRun], int]
     pinned_words: int
-    blocks: tuple[StreamBlock, ...]
+    blocks: tuple[StreamBlock | MoveBlock, ...]
     passes: tuple[PassWeights, ...]
 
-    def loads(self, config: EngineConfig) -> list[BlockLoad]:
+    def stream_words(self, config: EngineConfig) -> int:
+        """32-bit words of the weight stream: tag, blocks with head and checksum, filled up to whole bursts."""
+        heads = {StreamBlock: BLOCK_HEAD.size, MoveBlock: BLOCK_HEAD.size + MAP_HEAD.size}
+        words = 1
+        for block in self.blocks:
+            words += heads[type(block)] // 32 + 1
+            words += block.words * config.weight_segments if isinstance(block, StreamBlock) else 0
+        return -(-words // BURST_WORDS) * BURST_WORDS
+
+    def spilled(self, config: EngineConfig) -> dict[str, ExternalMap]:
+        """The maps in the external memory, behind the stream."""
+        place = self.stream_words(config)
+        maps = {}
+        for name, layout in self.network.spilled.items():
+            maps[name] = ExternalMap(layout=layout, first=-(-place // MOST_WORDS) * MOST_WORDS)
+            place = maps[name].first + maps[name].size
+        return maps
+
+    def external_words(self, config: EngineConfig) -> int:
+        """Words of the external memory in use."""
+        return max([self.stream_words(config), *(item.first + item.size for item in self.spilled(config).values())])
+
+    def loads(self, config: EngineConfig) -> list[BlockLoad | RowTransfer]:
         """The blocks as the cycle model sees them."""
-        return [BlockLoad(words=block.words * config.weight_segments, after=block.after) for block in self.blocks]
+        maps = self.spilled(config)
+        return [
+            BlockLoad(words=block.words * config.weight_segments, after=block.after)
+            if isinstance(block, StreamBlock)
+            else row_transfer(block, maps[block.move.name])
+            for block in self.blocks
+        ]
+
+
+def row_transfer(block: MoveBlock, place: ExternalMap) -> RowTransfer:
+    """A move as the prefetcher does it."""
+    move = block.move
+    return RowTransfer(
+        storing=move.storing,
+        first=place.first + move.first_word * place.plane_words + move.first * place.row_words,
+        plane_words=move.rows * place.row_words,
+        planes=move.words,
+        step=place.plane_words,
+        after=block.after,
+    )
 
 
 def group_words(plan: LayerPlan, run: OutputRun, parameter_words: int) -> int:
@@ -93,40 +150,49 @@ def _pieces(run: OutputRun, most: int) -> list[OutputRun]:
     return pieces
 
 
-def _ring(network: NetworkPlan, sizes: dict[int, list[int]], pinned: dict[tuple[int, OutputRun], int], begin: int, end: int) -> tuple[list[StreamBlock], list[PassWeights]]:  # fmt: skip
+def _ring(network: NetworkPlan, sizes: dict[int, list[int]], pinned: dict[tuple[int, OutputRun], int], begin: int, end: int) -> tuple[list[StreamBlock | MoveBlock], list[PassWeights]]:  # fmt: skip
     """Blocks and passes: each run that is not pinned lies behind the one before, or at ``begin`` where it does not fit; passes
-    in a row that need the same run share it."""
+    in a row that need the same run share it. A move comes in front of weights that may be written as early."""
     blocks: list[StreamBlock] = []
+    moves: list[MoveBlock] = []
     last_use: list[int] = []
-    passes: list[PassWeights] = []
+    found: list[tuple[int, int | None]] = []  # of each pass: first word, block
+    words = [dict(zip(plan.runs, sizes[index], strict=True)) for index, plan in enumerate(network.layers)]
     place = begin
     held = None
-    for index, plan in enumerate(network.layers):
-        words = dict(zip(plan.runs, sizes[index], strict=True))
-        for _, run in plan.passes:
-            first = 0
-            if (index, run) in pinned:
-                first = pinned[index, run]
-            elif words[run]:
-                if held != (index, run):
-                    if place + words[run] > end:
-                        place = begin
-                    after = max(
-                        (
-                            use + 1
-                            for block, use in zip(blocks, last_use, strict=True)
-                            if block.first < place + words[run] and place < block.first + block.words
-                        ),
-                        default=0,
-                    )
-                    blocks.append(StreamBlock(layer=index, run=run, first=place, words=words[run], after=after))
-                    last_use.append(0)
-                    place += words[run]
-                    held = index, run
-                first = blocks[-1].first
-                last_use[-1] = len(passes)
-            passes.append(PassWeights(first=first, transfers=len(blocks) if words[run] and (index, run) not in pinned else 0))
-    return blocks, passes
+    for step in network.steps():
+        if isinstance(step, RowMove):
+            moves.append(MoveBlock(move=step, after=len(found)))
+            continue
+        index, run = step.layer, step.run
+        size = words[index][run]
+        if (index, run) in pinned or not size:
+            found.append((pinned.get((index, run), 0), None))
+            continue
+        if held != (index, run):
+            if place + size > end:
+                place = begin
+            after = max(
+                (
+                    use + 1
+                    for block, use in zip(blocks, last_use, strict=True)
+                    if block.first < place + size and place < block.first + block.words
+                ),
+                default=0,
+            )
+            blocks.append(StreamBlock(layer=index, run=run, first=place, words=size, after=after))
+            last_use.append(0)
+            place += size
+            held = index, run
+        last_use[-1] = len(found)
+        found.append((blocks[-1].first, len(blocks) - 1))
+    order = sorted([*moves, *blocks], key=lambda block: block.after)
+    number = {id(block): count for count, block in enumerate(order, 1)}
+    needs = [0 if block is None else number[id(blocks[block])] for _, block in found]
+    for move in moves:
+        needs[move.after] = max(needs[move.after], number[id(move)])
+    passes = [PassWeights(first=first, transfers=need) for (first, _), need in zip(found, needs, strict=True)]
+    return order, passes
 
 
 def plan_weights(network: NetworkPlan, parameter_words: int, depth: int, share: float, pieces: int) -> WeightPlan | None:
@@ -172,11 +238,11 @@ def plan_weights(network: NetworkPlan, parameter_words: int, depth: int, share: 
 
 def weight_plans(network: NetworkPlan, parameter_words: int, depth: int) -> list[WeightPlan]:
     """All ways that are tried; empty if an output group is larger than half of the buffer."""
-    found: dict[tuple[StreamBlock, ...], WeightPlan] = {}
-    for share in _PINNED:
+    found: dict[tuple[StreamBlock | MoveBlock, ...], WeightPlan] = {}
+    for share in (*_PINNED, 1.0) if network.spilled else _PINNED:
         for pieces in _PIECES:
             plan = plan_weights(network, parameter_words, depth, share, pieces)
-            if plan is not None and plan.blocks and len(plan.passes) <= MOST_PASSES:
+            if plan is not None and plan.blocks and max(len(plan.passes), len(plan.blocks)) <= MOST_PASSES:
                 found.setdefault(plan.blocks, plan)
     return list(found.values())
 
@@ -185,16 +251,19 @@ def streamed_cycles(
     config: EngineConfig, plan: WeightPlan, memory: ExternalMemory, *, rough: bool = False
 ) -> tuple[LayerCycles, ...]:
     """The cycle model's breakdown for each layer, waiting included; ``rough``: waiting by the memory's average rate."""
-    passes: list[LayerCycles] = []
-    counts = []
-    for layer in plan.network.layers:
-        done = {run: layer_cycles(config, layer.loops(layer.tiles[0], run)) for run in layer.runs} if len(layer.tiles) == 1 else {}
-        for tile, run in layer.passes:
-            passes.append(done[run] if run in done else layer_cycles(config, layer.loops(tile, run)))
-        counts.append(len(layer.passes))
-    streamed = streamed_passes(config, passes, [item.transfers for item in plan.passes], plan.loads(config), memory, rough=rough)
-    return tuple(_sum(streamed[sum(counts[:i]) : sum(counts[: i + 1])]) for i in range(len(counts)))
-
-
-def _sum(parts: Sequence[LayerCycles]) -> LayerCycles:
-    return sum(parts, LayerCycles())
+    network = plan.network
+    steps = network.passes()
+    found: dict[tuple[int, OutputRun, int], LayerCycles] = {}
+    for step in steps:
+        key = step.layer, step.run, step.tile.rows
+        if key not in found:
+            found[key] = layer_cycles(config, network.layers[step.layer].loops(step.tile, step.run))
+    passes = [found[step.layer, step.run, step.tile.rows] for step in steps]
+    loads = plan.loads(config)
+    streamed = streamed_passes(config, passes, [item.transfers for item in plan.passes], loads, memory, rough=rough)
+    layers = [LayerCycles()] * len(network.layers)
+    for step, cycles in zip(steps, streamed, strict=True):
+        layers[step.layer] += cycles
+    for block, load in zip(plan.blocks, loads, strict=True):
+        layers[block.layer] += load.traffic
+    return tuple(layers)

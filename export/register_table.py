@@ -66,7 +66,9 @@ def region_entries(design: Design) -> list[RegisterEntry]:
 def register_entries(design: Design) -> list[RegisterEntry]:
     """Every register of the design, in ascending order."""
     entries = []
-    kinds: list[tuple[Region, Any]] = [(Region.REGISTERS, kind) for kind in Register if kind != Register.BOOT and (design.config.streaming or kind not in _STREAMING)]
+    absent = {Register.BOOT, *(() if design.config.streaming else _STREAMING)}
+    absent |= set() if design.config.spilling else {Register.EXTERNAL_WRITTEN}
+    kinds: list[tuple[Region, Any]] = [(Region.REGISTERS, kind) for kind in Register if kind not in absent]
     if design.bus == "axi":
         kinds += [(Region.STREAM, kind) for kind in StreamRegister]
     for region, kind in kinds:

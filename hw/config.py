@@ -90,6 +90,8 @@ class EngineConfig:
         Whether a layer can write the low byte of its shifted sums instead of a clamped value.
     streaming : bool
         Whether weights are read from an external memory while the program runs (hw/external). Needs weights in block RAM.
+    spilling : bool
+        Whether rows of maps move between the feature buffer and that memory. Needs ``streaming``.
     """
 
     p: int
@@ -119,6 +121,7 @@ class EngineConfig:
     output_formats: tuple[str, ...] = ("int8",)
     wrapping: bool = False
     streaming: bool = False
+    spilling: bool = False
 
     def __post_init__(self) -> None:
         ranges = {
@@ -164,7 +167,7 @@ class EngineConfig:
             self.logic_dots == 0 or "int8xint8" in self.products,
             "Engine parameter logic_dots must be 0 in an engine without the product int8xint8.",
         )
-        for name in ("prefetch", "taps_in_program", "pooling", "adding", "wrapping", "streaming"):
+        for name in ("prefetch", "taps_in_program", "pooling", "adding", "wrapping", "streaming", "spilling"):
             value = getattr(self, name)
             _require(isinstance(value, bool), f"Engine parameter {name} must be true or false, not {value!r}.")
         _require(
@@ -174,6 +177,10 @@ class EngineConfig:
         _require(
             not (self.streaming and self.weight_memory == "spram"),
             "Engine parameter weight_memory must be 'block' in an engine with streaming: SPRAM cannot be read and written at once.",
+        )
+        _require(
+            self.streaming or not self.spilling,
+            "Engine parameter streaming must be true in an engine with spilling: one memory holds weights and maps.",
         )
 
     # Words and addresses
@@ -327,10 +334,11 @@ class EngineConfig:
     # Identity
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON. ``streaming`` only where it is true: other engines have the identity that they had before."""
+        """Plain values, for JSON. ``streaming`` and ``spilling`` only where true: other engines have the identity that they had before."""
         values = asdict(self) | {name: list(getattr(self, name)) for name in ("shifts", "products", "output_formats")}
-        if not self.streaming:
-            del values["streaming"]
+        for name in ("streaming", "spilling"):
+            if not values[name]:
+                del values[name]
         return values
 
     @classmethod

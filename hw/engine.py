@@ -161,6 +161,11 @@ class Engine(wiring.Component):
             m.d.comb += [features.address.eq(address), features.bank.eq(bank)]
         with m.Else():
             m.d.comb += [features.address.eq(host.feature_address), features.bank.eq(host.feature_bank)]
+        if prefetcher is not None and config.spilling:
+            # Rows leave for the external memory while no layer runs.
+            m.d.comb += prefetcher.map_read_word.eq(selector.rotated)
+            with m.If(prefetcher.map_reading):
+                m.d.comb += [features.address.eq(prefetcher.map_address), features.bank.eq(prefetcher.map_bank)]
         m.d.comb += [
             Cat(*selector.words).eq(Cat(*features.words)),
             selector.bank.eq(delay(m, features.bank, FeatureBuffer.latency - 1, "bank")[-1]),
@@ -297,16 +302,25 @@ class Engine(wiring.Component):
         write_bank = Signal(range(config.p), reset_less=True)
         write_word = Signal(config.word_width, reset_less=True)
         write_mask = Signal(config.m)
-        host_word = host.write_data.replicate(config.feature_segments)[: config.word_width]
-        host_mask = Cat(enable.replicate(4) for enable in host.feature_write)[: config.m]
+        given: Any = host.feature_address, host.feature_bank, host.write_data, host.feature_write
+        free: Any = ~ready
+        if prefetcher is not None and config.spilling:
+            # Rows from the external memory come before the host.
+            loading = prefetcher.map_write_enable.any()
+            row = prefetcher.map_address, prefetcher.map_bank, prefetcher.map_write_data, prefetcher.map_write_enable
+            given = [Mux(loading, ours, other) for ours, other in zip(row, given, strict=True)]
+            free = ~ready & ~loading
+        given_address, given_bank, given_data, given_write = given
+        given_word = given_data.replicate(config.feature_segments)[: config.word_width]
+        given_mask = Cat(enable.replicate(4) for enable in given_write)[: config.m]
         m.d.sync += [
-            write_address.eq(Mux(ready, ready_address, host.feature_address)),
-            write_bank.eq(Mux(ready, ready_bank, host.feature_bank)),
-            write_word.eq(Mux(ready, ready_word, host_word)),
-            write_mask.eq(Mux(ready, ready_mask, host_mask)),
+            write_address.eq(Mux(ready, ready_address, given_address)),
+            write_bank.eq(Mux(ready, ready_bank, given_bank)),
+            write_word.eq(Mux(ready, ready_word, given_word)),
+            write_mask.eq(Mux(ready, ready_mask, given_mask)),
         ]
         m.d.comb += [
-            host.feature_free.eq(~ready),
+            host.feature_free.eq(free),
             features.write_address.eq(write_address),
             features.write_bank.eq(write_bank),
             features.write_data.eq(write_word),
@@ -390,6 +404,8 @@ class Engine(wiring.Component):
             host.external_taken.eq(prefetcher.host_taken),
             host.memory_busy.eq(prefetcher.active),
         ]
+        if self.config.spilling:
+            m.d.comb += prefetcher.running.eq(sequencer.busy)
         return prefetcher
 
     def _registers(
@@ -464,5 +480,7 @@ class Engine(wiring.Component):
                 m.d.sync += waits.eq(waits + awaiting)
             m.d.comb += status[StatusBit.MEMORY].eq(self.memory.ready)
             values |= {Register.EXTERNAL_WORDS: prefetcher.words, Register.EXTERNAL_STALLS: waits}
+            if config.spilling:
+                values[Register.EXTERNAL_WRITTEN] = prefetcher.written
         by_number = Array(values.get(Register(number), Const(0, 32)) if number in {r.value for r in Register} else Const(0, 32) for number in range(16))
         m.d.comb += host.register_value.eq(by_number[host.register])

@@ -20,6 +20,7 @@ from ..compiler.compilation import Compilation, compile_graph
 from ..compiler.fixed_point import ROUNDINGS
 from ..compiler.model_import import import_model, model_rounding
 from ..compiler.requantize import deviations
+from ..compiler.weight_streaming import StreamBlock
 from ..hw.emit import verilog, write_verilog
 from ..hw.emitted_module import EmittedModule
 from ..hw.engine import Engine
@@ -81,6 +82,8 @@ def layer_table(compilation: Compilation) -> list[dict[str, Any]]:
                 "overhead": cycles.overhead,
                 "waiting": cycles.waiting,
                 "external_bytes": 4 * cycles.external_words,
+                "map_bytes_read": 4 * cycles.map_words_read,
+                "map_bytes_written": 4 * cycles.map_words_written,
                 "weight_words": cycles.weight_words,
                 "utilization": use.useful / use.total,
                 "slots": use.shares(),
@@ -91,15 +94,52 @@ def layer_table(compilation: Compilation) -> list[dict[str, Any]]:
 
 
 def external_summary(compilation: Compilation) -> dict[str, Any] | None:
-    """How much is read from the external memory in an inference, and what waits for it; None without."""
+    """How much is read from and written to the external memory in an inference, and what waits for it; None without."""
     if compilation.weights is None:
         return None
+    layers, plan = compilation.layer_cycles, compilation.plan
     return {
-        "bytes": 4 * len(compilation.program.external),
+        "bytes": 4 * (len(compilation.program.external) + sum(cycles.map_words_read for cycles in layers)),
+        "written_bytes": 4 * sum(cycles.map_words_written for cycles in layers),
+        "stream_bytes": 4 * len(compilation.program.external),
+        "map_bytes_read": 4 * sum(cycles.map_words_read for cycles in layers),
         "blocks": len(compilation.weights.blocks),
         "pinned_words": compilation.weights.pinned_words,
-        "streamed_words": sum(block.words for block in compilation.weights.blocks),
-        "waiting": sum(cycles.waiting for cycles in compilation.layer_cycles),
+        "streamed_words": sum(block.words for block in compilation.weights.blocks if isinstance(block, StreamBlock)),
+        "waiting": sum(cycles.waiting for cycles in layers),
+        "segments": [
+            {
+                "layers": [layer.node.name for layer in plan.layers[segment.first : segment.last + 1]],
+                "tiles": len(segment.moves),
+            }
+            for segment in plan.segments
+        ],
+    }
+
+
+def map_table(compilation: Compilation) -> dict[str, Any]:
+    """Where each map lies that does so as a whole: in the feature buffer, or from ``external`` on in the external memory."""
+    tensors, program = compilation.graph.tensors, compilation.program
+    return {
+        name: {
+            "shape": list(tensors[name].shape),
+            "format": layout.format,
+            "base": layout.base,
+            "size": layout.size,
+            "plane_words": layout.plane_words,
+            "phases": layout.phases,
+        }
+        for name, layout in program.maps.items()
+    } | {
+        name: {
+            "shape": list(tensors[name].shape),
+            "format": place.layout.format,
+            "external": place.first,
+            "size": place.size,
+            "plane_words": place.plane_words,
+            "phases": place.layout.phases,
+        }
+        for name, place in program.spilled.items()
     }
 
 
@@ -226,17 +266,7 @@ def generate(
         "utilization": products / compilation.slots,
         "inferences_per_second": clock_hz / compilation.cycles,
         "layers": layer_table(compilation),
-        "maps": {
-            name: {
-                "shape": list(graph.tensors[name].shape),
-                "format": layout.format,
-                "base": layout.base,
-                "size": layout.size,
-                "plane_words": layout.plane_words,
-                "phases": layout.phases,
-            }
-            for name, layout in program.maps.items()
-        },
+        "maps": map_table(compilation),
         "memories": {
             "feature_words": [program.feature_words(), config.feature_depth],
             "weight_words": [program.weight_words, config.weight_depth],

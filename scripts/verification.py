@@ -123,18 +123,19 @@ def simulate_inputs(
     outputs = np.zeros((count, *graph.tensors[graph.output].shape), np.int8)
     cycles = stalls = 0
     with simulation as core:
-        engine = Accelerator(core, compilation.config, program.maps, wait=core.wait)
+        engine = Accelerator(core, compilation.config, program.maps, spilled=program.spilled, wait=core.wait)
         engine.check_identity()
         progress("simulate RTL", 0.0, "loading the network")
         engine.load(build.images)
         for index in range(count):
             if index < layers:
                 engine.write_map(graph.input, integers[index])
-                for number, layer in enumerate(program.layers):
-                    engine.run_layers(len(layer.descriptors), first=number == 0)
-                    found = engine.read_map(layer.output)
-                    differing[layer.output] += int((found != golden[layer.output][index]).sum())
-                    progress("simulate RTL", (index + number / len(program.layers)) / count, f"{layer.name} of input {index}")
+                for number, step in enumerate(program.steps):
+                    engine.run_layers(step.descriptors, first=number == 0)
+                    name, rows = step.layer.output, slice(step.first, step.first + step.rows)
+                    found = engine.read_layout(step.place)[rows.start - step.place_row : rows.stop - step.place_row]
+                    differing[name] += int((found != golden[name][index][rows]).sum())
+                    progress("simulate RTL", (index + number / len(program.steps)) / count, f"{step.layer.name} of input {index}")
             outputs[index] = engine.infer(graph.input, graph.output, integers[index])
             seen = engine.cycles()
             if index and seen != (cycles, stalls):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -29,7 +29,8 @@ class IdealMemoryModel(wiring.Component):
     port : In(MemoryPort())
 
     **Timing.** A command taken in cycle t: its words come in the cycles ``t + latency + k * interval``, and the next command is
-    taken from ``t + words * interval`` on.
+    taken from ``t + words * interval`` on. A burst that writes takes a word a cycle, from ``t + 1`` on; the next command is taken
+    with its last word if ``interval`` is 1, else in the cycle after it.
     """
 
     port: Any
@@ -49,16 +50,16 @@ class IdealMemoryModel(wiring.Component):
         left = Signal(range(MOST_WORDS + 1))
         address = Signal(range(memory.words))
         pause = Signal(range(memory.interval))
-        give = Signal()
+        give, moved = Signal(), Signal()
         m.d.comb += [
             port.ready.eq(1),
             # With an interval of 1 the last word is given in the cycle in which the next command is taken.
-            port.command.ready.eq((left == 0) & (pause <= 1) if memory.interval > 1 else (left == 0) | (left == 1) & give),
+            port.command.ready.eq((left == 0) & (pause <= 1) if memory.interval > 1 else (left == 0) | (left == 1) & moved),
             read.addr.eq(address),
             write.addr.eq(address),
             write.data.eq(port.write.payload),
         ]
-        m.d.comb += give.eq((left != 0) & (pause == 0))
+        m.d.comb += [give.eq((left != 0) & (pause == 0)), moved.eq(Mux(current.write, port.write.valid, give))]
         taking = port.command.valid & port.command.ready
         with m.If(pause != 0):
             m.d.sync += pause.eq(pause - 1)

@@ -89,6 +89,7 @@ class HostAccess(wiring.Component):
     def __init__(self, config: EngineConfig, *, boot: bool = False) -> None:
         self.config = config
         absent = {*(() if boot else (Register.BOOT,)), *(() if config.streaming else _EXTERNAL_REGISTERS)}
+        absent |= set() if config.spilling else {Register.EXTERNAL_WRITTEN}
         self.registers = [register.value for register in Register if register not in absent]
         self.tap_segments = -(-tap_layout(config).size // 32)
         external = {

@@ -70,6 +70,8 @@ class Register(enum.Enum, shape=4):
     EXTERNAL_WORDS = 12
     #: read: cycles since start in which a pass waited for weights from the external memory
     EXTERNAL_STALLS = 13
+    #: read: 32-bit words of maps written to the external memory since start; only in engines with spilling
+    EXTERNAL_WRITTEN = 14
 
 
 class StatusBit(enum.IntEnum):
@@ -103,6 +105,8 @@ class CoreError(enum.IntEnum):
     SILENT_MEMORY = 7
     #: a pass waits for weights that will never come
     STARVED = 8
+    #: rows of a map that come back from the external memory have a wrong checksum
+    DAMAGED_MAP = 9
 
 
 class BootStatus(enum.IntEnum):

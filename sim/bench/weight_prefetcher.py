@@ -167,9 +167,41 @@ async def silence(dut: Any) -> None:
         assert not unit.get("error")
         for _ in range(200):
             await fetcher.cycle()
-        assert unit.get("error") == SILENT_MEMORY and unit.get("draining")
+        assert unit.get("error") == SILENT_MEMORY and unit.get("active") and not unit.get("draining")
+        fetcher.deaf = bool(unit.chance.getrandbits(1))  # what comes late is dropped, in a run or before one
+        await fetcher.cycle(abandon=1)
+        for _ in range(50):
+            await fetcher.cycle(abandon=0)
         fetcher.deaf = False
         await fetcher.run(tag, len(fetcher.memory) // fetcher.burst)
+
+    await run_units(dut, body)
+
+
+@cocotb.test()
+async def silence_behind_an_abandoned_stream(dut: Any) -> None:
+    """Words that are on their way are waited for, but not for ever."""
+
+    async def body(unit: Unit) -> None:
+        fetcher = _Prefetcher(unit)
+        tag = fetcher.stream(5)
+        bursts = len(fetcher.memory) // fetcher.burst
+        await fetcher.cycle(begin=1, tag=tag, bursts=bursts)
+        for _ in range(60):
+            await fetcher.cycle(begin=0)
+            if fetcher.asked:
+                break
+        fetcher.deaf = True
+        await fetcher.cycle(abandon=1)
+        silence = unit.told["silence"]
+        for _ in range(silence - 100):
+            await fetcher.cycle(abandon=0)
+            assert unit.get("draining")
+        for _ in range(200):
+            await fetcher.cycle()
+        assert not unit.get("draining") and unit.get("active") and not unit.get("error")
+        fetcher.deaf = False
+        await fetcher.run(tag, bursts)
 
     await run_units(dut, body)
 

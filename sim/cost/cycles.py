@@ -22,7 +22,8 @@ class LayerCycles:
     ``stalls``: cycles in which the step generator waits. ``drain``: cycles after the last step until the last pixel has
     left. ``overhead``: fetch, decode and flush. ``waiting``: cycles in which the layer waits for weights from an external memory
     (sim/cost/weight_stream.py). ``weight_words``: words read from the weight buffer. ``external_words``: 32-bit words of weights
-    read from the external memory for this layer.
+    read from the external memory for this layer; ``map_words_read``, ``map_words_written``: 32-bit words of its input maps that are
+    read from there, and of its output map that are written.
     """
 
     steps: int = 0
@@ -33,6 +34,8 @@ class LayerCycles:
     weight_words: int = 0
     waiting: int = 0
     external_words: int = 0
+    map_words_read: int = 0
+    map_words_written: int = 0
 
     @property
     def total(self) -> int:
@@ -49,6 +52,8 @@ class LayerCycles:
             self.weight_words + other.weight_words,
             self.waiting + other.waiting,
             self.external_words + other.external_words,
+            self.map_words_read + other.map_words_read,
+            self.map_words_written + other.map_words_written,
         )
 
 

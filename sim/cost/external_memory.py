@@ -1,4 +1,4 @@
-"""When an external memory takes a burst that reads and when its words come: the SDRAM controller, cycle by cycle, and an ideal
+"""When an external memory takes a burst and when its words come or are taken: the SDRAM controller, cycle by cycle, and an ideal
 memory of a given latency and rate."""
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ class MemoryReads(Protocol):
     """A memory that is asked burst by burst, in order."""
 
     def burst(self, asked: int, address: int, words: int) -> Burst:
-        """A burst whose command is on the port from cycle ``asked`` on."""
+        """A burst that reads whose command is on the port from cycle ``asked`` on."""
+
+    def write(self, asked: int, address: int, words: int, given: int) -> Burst:
+        """The same of one that writes; its words are offered from cycle ``given`` on, one a cycle at least."""
 
 
 class ExternalMemory(Protocol):
@@ -40,7 +43,7 @@ class ExternalMemory(Protocol):
         """About how many cycles a word takes in a long read."""
 
     def restart(self, cycle: int) -> MemoryReads:
-        """Its reads after ``restart`` in that cycle."""
+        """Its bursts after ``restart`` in that cycle."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +73,12 @@ class _IdealReads:
         taken = max(asked, self.free)
         self.free = taken + words * self.memory.interval
         return Burst(taken, taken + self.memory.latency, self.memory.interval)
+
+    def write(self, asked: int, address: int, words: int, given: int) -> Burst:
+        taken = max(asked, self.free)
+        first = max(taken + 1, given)
+        self.free = first + words - 1 + (self.memory.interval > 1)
+        return Burst(taken, first, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,9 +116,20 @@ class _SdramReads:
         self.due = restart + self.times.interval + 1  # the next refresh
         self.begun = self.free - 1  # the burst before
         self.place = -1  # the open row
-        self.may_close = self.may_open = 0
+        self.may_close = self.may_open = self.may_write = 0
 
     def burst(self, asked: int, address: int, words: int) -> Burst:
+        taken, begun = self._begin(asked, address, words, 0)
+        self.may_write = begun + 2 * words + self.times.cas + 2
+        return Burst(taken, begun + self.latency, 2)
+
+    def write(self, asked: int, address: int, words: int, given: int) -> Burst:
+        taken, begun = self._begin(asked, address, words, max(given, self.may_write))
+        self.may_close = max(self.may_close, begun + 2 * words - 1 + self.times.t_wr)
+        return Burst(taken, begun, 2)
+
+    def _begin(self, asked: int, address: int, words: int, earliest: int) -> tuple[int, int]:
+        """When a command is taken, and when its first word moves, from ``earliest`` on."""
         times = self.times
         taken = max(asked, self.begun + 1)
         known = taken + 2
@@ -130,9 +150,11 @@ class _SdramReads:
                     self.free, self.place = now + times.t_rcd, place
                     self.may_close, self.may_open = now + times.t_ras, now + times.t_rc
             else:
-                break
+                now = self._wait(now, earliest, refresh)
+                if now:
+                    break
         self.begun, self.free = now, now + 2 * words
-        return Burst(taken, now + self.latency, 2)
+        return taken, now
 
     def _wait(self, now: int, allowed: int, refresh: bool) -> int:
         """The cycle in which something allowed from ``allowed`` on is done; 0 if a refresh becomes due before."""

@@ -10,6 +10,7 @@ OK, ADDRESS, BUSY, READ_ONLY, WRITE_ONLY = range(5)
 
 _REGISTERS, _PROGRAM, _TAPS, _WEIGHTS, _FEATURES, _EXTERNAL = 0, 1, 2, 4, 5, 7
 _CONTROL, _LIMIT, _SCRATCH, _CLOCK, _BOOT, _EXTERNAL_WORDS, _EXTERNAL_STALLS = 4, 5, 9, 10, 11, 12, 13
+_EXTERNAL_WRITTEN = 14
 
 
 @dataclass(frozen=True)
@@ -45,15 +46,18 @@ class HostAccessModel:
         Whether there is a register BOOT.
     streaming : bool
         Whether there is an external memory, with registers.
+    spilling : bool
+        Whether it also holds maps.
     """
 
     def __init__(
         self, *, p: int, program_depth: int, tap_depth: int, weight_depth: int, feature_depth: int, tap_segments: int,
-        weight_segments: int, feature_segments: int, boot: bool = False, streaming: bool = False,
+        weight_segments: int, feature_segments: int, boot: bool = False, streaming: bool = False, spilling: bool = False,
     ) -> None:  # fmt: skip
         self.p = p
         self.registers = {*range(_CLOCK + 1), *((_BOOT,) if boot else ())}
         self.registers |= {_EXTERNAL_WORDS, _EXTERNAL_STALLS} if streaming else set()
+        self.registers |= {_EXTERNAL_WRITTEN} if spilling else set()
         self.streaming = streaming
         self.feature_depth, self.feature_segments = feature_depth, feature_segments
         self.memories = {

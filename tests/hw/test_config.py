@@ -26,6 +26,7 @@ CHANGED: dict[str, Any] = {
     "shifts": (18, 24, 30, 37), "nudge": 22, "requantizer_digit": 4, "multiplier_latency": 2, "weight_memory": "spram",
     "prefetch": False, "taps_in_program": True, "pooling": False, "adding": True, "logic_dots": 5, "part_pitch": 2,
     "products": ("int8xint8", "ternaryxternary"), "output_formats": ("int8", "ternary"), "wrapping": True, "streaming": True,
+    "spilling": True,
 }  # fmt: skip
 
 
@@ -82,7 +83,7 @@ def test_frozen() -> None:
 
 
 def test_dictionaries() -> None:
-    for config in (BASE, EngineConfig(**CHANGED | {"weight_memory": "block"}), EngineConfig(**CHANGED | {"streaming": False})):
+    for config in (BASE, EngineConfig(**CHANGED | {"weight_memory": "block"}), EngineConfig(**CHANGED | {"streaming": False, "spilling": False})):
         values = json.loads(json.dumps(config.to_dict()))
         assert EngineConfig.from_dict(values) == config
         assert EngineConfig.from_dict(values).identity == config.identity
@@ -129,11 +130,12 @@ def test_sums_are_as_wide_as_the_widest_product() -> None:
 def test_identity() -> None:
     assert set(CHANGED) == {field.name for field in fields(EngineConfig)}
     base = replace(BASE, n=8)  # a width that all formats allow
-    without: dict[str, dict[str, Any]] = {"taps_in_program": {"prefetch": False}}
+    without: dict[str, dict[str, Any]] = {"taps_in_program": {"prefetch": False}, "spilling": {"streaming": True}}
     identities = {base.identity} | {
         replace(base, **{name: value}, **without.get(name, {})).identity for name, value in CHANGED.items()
     }
     assert len(identities) == len(CHANGED) + 1
+    assert replace(base, streaming=True, spilling=True).identity != replace(base, streaming=True).identity
     assert all(0 < identity < 1 << 64 for identity in identities)
     assert replace(BASE, p=4).identity != replace(BASE, m=4).identity
     assert EngineConfig(p=3, m=5, n=7).identity == BASE.identity

@@ -32,12 +32,12 @@ def test_bench(tmp_path: Path, simulator: str) -> None:
     for p, m, n, features, weights in _SHAPES:
         config = EngineConfig(
             p=p, m=m, n=n, feature_depth=features, weight_depth=weights, program_depth=features, tap_depth=weights,
-            streaming=p == 4,
+            streaming=p == 4, spilling=p == 4,
         )  # fmt: skip
         boot = p == 3
         host = HostAccess(config, boot=boot)
         # The way of a read in the engine: feature buffer, then the rotator of the window selector.
-        told = {"m": m, "model": _model(config, host.tap_segments) | {"boot": boot, "streaming": p == 4}, "feature_latency": 9}
+        told = {"m": m, "model": _model(config, host.tap_segments) | {"boot": boot, "streaming": p == 4, "spilling": p == 4}, "feature_latency": 9}
         units.append((host, told))
     assert run_gallery("host_access", units, tmp_path, simulator=simulator) == 6
 
@@ -47,7 +47,7 @@ def test_codes() -> None:
     registers: Any = Register
     codes: Any = (Status.OK, Status.ADDRESS, Status.BUSY, Status.READ_ONLY, Status.WRITE_ONLY)
     assert (OK, ADDRESS, BUSY, READ_ONLY, WRITE_ONLY) == tuple(code.value for code in codes)
-    model = HostAccessModel(**_model(EngineConfig(p=1, m=1, n=1), 1), boot=True, streaming=True)
+    model = HostAccessModel(**_model(EngineConfig(p=1, m=1, n=1), 1), boot=True, streaming=True, spilling=True)
     assert [model.access(region_address(region, 0), True, False).kind for region in regions] == [
         "", "program", "tap", "weight", "feature", "", "external"
     ]  # fmt: skip

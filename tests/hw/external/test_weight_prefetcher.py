@@ -22,7 +22,7 @@ def test_bench(tmp_path: Path) -> None:
             "segments": config.weight_segments, "depth": depth, "burst": BURST_WORDS, "queue": QUEUE_WORDS, "silence": 700,
         }  # fmt: skip
         units.append((WeightPrefetcher(config, silence=700), told))
-    assert run_gallery("weight_prefetcher", units, tmp_path) == 5
+    assert run_gallery("weight_prefetcher", units, tmp_path) == 6
 
 
 def test_codes() -> None:
