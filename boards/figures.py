@@ -34,6 +34,11 @@ class BoardFigures:
         By the seed of the placement, as a string.
     luts, registers, block_rams, multipliers, single_port_rams : int
         Of the whole board's design, with the first seed.
+    verilog : str
+        SHA-256 of the design's Verilog, `board.v`: seeds of one design belong together.
+    others : dict
+        Inferences a second of other networks, by name, with an array of the same p, m, n and clock; by the cycle model, not
+        placed and routed.
     versions : dict
         Of Macaw and the tools.
     command : str
@@ -52,6 +57,8 @@ class BoardFigures:
     block_rams: int
     multipliers: int
     single_port_rams: int
+    verilog: str
+    others: dict[str, float]
     versions: dict[str, str]
     command: str
 

@@ -20,7 +20,7 @@ from .multiplier_floorplan import floorplan_multipliers
 from .resources import Resources, check_fit
 from .stage import Progress, run_stage, silent
 
-__all__ = ["Implementation", "keep_copies", "TimingMissed", "implement", "place_and_route", "run_synthesis"]
+__all__ = ["Implementation", "TimingMissed", "implement", "keep_copies", "place_and_route", "run_synthesis", "synthesize"]
 
 _NAME = "macaw"
 _STATISTICS = f"{_NAME}.stat.json"
@@ -236,6 +236,26 @@ def _later_try(progress: Progress, seed: int, missed: Mapping[int, int]) -> Prog
     return report
 
 
+def synthesize(
+    top: Any, board: Board, folder: Path, *, clock_hz: int, progress: Progress
+) -> tuple[Resources, list[str], float]:
+    """Write a board's top level and its constraints into ``folder``, which must exist, and synthesize it there.
+
+    Returns the cells of the netlist, nextpnr's arguments for :func:`place_and_route`, and seconds. Raises as
+    :func:`implement`.
+    """
+    flow = flow_of(board)
+    plan = board.platform().build(
+        top, name=_NAME, do_build=False, emit_src=False, synth_opts=flow.synthesis_options,
+        script_after_read=keep_copies(board.family),
+        script_after_synth=f"tee -q -o {_STATISTICS} stat -json\n{flow.netlist_command}",
+    )  # fmt: skip
+    plan.extract(str(folder))
+    netlist, seconds = run_synthesis(folder, f"{_NAME}.ys", board.family, progress)
+    arguments = [*flow.pins, *flow.routed, *(["--freq", f"{clock_hz / 1e6:g}"] if flow.targets_clock else [])]
+    return netlist, arguments, seconds
+
+
 def implement(
     top: Any, board: Board, directory: Path, *, seeds: Sequence[int] = (1,), clock_hz: int, progress: Progress = silent
 ) -> Implementation:
@@ -273,15 +293,8 @@ def implement(
     summary = folder / f"{_NAME}.implementation.json"
     for path in (bitstream, partial, summary):
         path.unlink(missing_ok=True)
-    plan = board.platform().build(
-        top, name=_NAME, do_build=False, emit_src=False, synth_opts=flow.synthesis_options,
-        script_after_read=keep_copies(board.family),
-        script_after_synth=f"tee -q -o {_STATISTICS} stat -json\n{flow.netlist_command}",
-    )  # fmt: skip
-    plan.extract(str(folder))
     seconds = {}
-    netlist, seconds["synthesis"] = run_synthesis(folder, f"{_NAME}.ys", board.family, progress)
-    arguments = [*flow.pins, *flow.routed, *(["--freq", f"{clock_hz / 1e6:g}"] if flow.targets_clock else [])]
+    netlist, arguments, seconds["synthesis"] = synthesize(top, board, folder, clock_hz=clock_hz, progress=progress)
     missed: dict[int, int] = {}
     tries: dict[int, dict[str, Any]] = {}
     seconds["place and route"] = 0.0

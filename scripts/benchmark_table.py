@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..hw.errors import UserError
+from .markdown_table import markdown_table
 from .marked_section import write_section
 
 __all__ = ["SECTION", "section", "write_tables"]
@@ -26,12 +27,6 @@ _TITLES = {
     "kws_dscnn_qdq_u8s8": "DS-CNN, keyword spotting (ONNX, uint8)",
 }
 """In the order of the table; other models follow under their file's name."""
-
-
-def _table(columns: Mapping[str, bool], rows: Sequence[Sequence[str]]) -> str:
-    """Markdown. ``columns``: each heading, and whether figures stand below it."""
-    marks = "|".join("---:" if figures else "---" for figures in columns.values())
-    return "\n".join([f"| {' | '.join(columns)} |", f"|{marks}|", *(f"| {' | '.join(cells)} |" for cells in rows)])
 
 
 def _share(value: float | None) -> str:
@@ -76,7 +71,7 @@ def _order(row: Mapping[str, Any]) -> tuple[int, str, str]:
 def section(measured: Mapping[str, Any], peers: Mapping[str, Any]) -> str:
     """What stands between the marks."""
     rows = sorted(measured["rows"], key=_order)
-    own = _table(
+    own = markdown_table(
         {
             "Model": False, "Board": False, "p x m x n": True, "MACs": True, "Weights": True, "Cycles": True,
             "Array used": True, "Clock": True, "Inferences/s": True, "Accuracy": True,
@@ -84,7 +79,7 @@ def section(measured: Mapping[str, Any], peers: Mapping[str, Any]) -> str:
         },
         [_cells(row) for row in rows],
     )  # fmt: skip
-    theirs = _table(
+    theirs = markdown_table(
         {"Task, design": False, "Board": False, "Clock": True, "Inferences/s": True, "Score": True, "Source": False},
         [_peer_cells(item) for item in peers["results"]],
     )

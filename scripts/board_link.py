@@ -14,8 +14,9 @@ from ..hw.errors import UserError
 from ..sim.simulated_board import SimulatedBoard
 from .build_folder import FLASH_IMAGE, Build
 from .console import Stages
+from .serial_ports import find_port
 
-__all__ = ["load_network", "open_board", "read_image", "simulated_board"]
+__all__ = ["find_build_port", "load_network", "open_board", "read_image", "simulated_board", "simulated_line"]
 
 _TIMEOUT = {True: 60.0, False: 1.0}
 """Seconds without progress, simulated and on a board."""
@@ -45,6 +46,18 @@ def read_image(build: Build) -> bytes:
         raise UserError(f"The image {build.folder / FLASH_IMAGE} is missing: build again.") from error
 
 
+def simulated_line(build: Build, board: SimulatedBoard, rate: int) -> SimulatedSpiLine | str:
+    """What a :class:`Link` at ``rate`` to the build's simulated board is opened with."""
+    return SimulatedSpiLine(board.port, rate) if build.attachment.link == "spi" else board.port
+
+
+def find_build_port(build: Build) -> str:
+    """The only port that the board of a build can be at. Raises UserError if there is none, or if it has to be named."""
+    if build.attachment.link == "spi":
+        raise UserError("Name the SPI port with --port, as /dev/spidev0.0: nothing tells which board is connected there.")
+    return find_port(build.board.title)
+
+
 @contextmanager
 def open_board(build: Build, port: str | None, progress: Stages) -> Iterator[tuple[Link, bool]]:
     """The open link to the board at ``port``, or to the simulated board if it is None, and whether it is simulated."""
@@ -56,8 +69,7 @@ def open_board(build: Build, port: str | None, progress: Stages) -> Iterator[tup
     progress("compile board", 0.0, "Verilator")
     with simulated_board(build) as board:
         progress("compile board", 1.0, "board.v")
-        line = SimulatedSpiLine(board.port, rate) if build.attachment.link == "spi" else board.port
-        with Link(line, rate, timeout=_TIMEOUT[True]) as link:
+        with Link(simulated_line(build, board, rate), rate, timeout=_TIMEOUT[True]) as link:
             yield link, True
 
 

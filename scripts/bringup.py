@@ -10,7 +10,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ..boards.board import Board
 from ..boards.catalog import find_board
 from ..boards.harness import Harness
 from ..boards.link.client import Link, PortAbsent
+from ..boards.link.line import LINE_BITS
 from ..boards.memory_test import MemoryTest
 from ..boards.programmer import Programmer, find_programmer
 from ..boards.toolchain import TimingMissed, implement
@@ -35,7 +36,7 @@ from ..hw.errors import CheckFailed, UserError
 from ..hw.memory.engine_memories import MemoryShape, engine_memories
 from ..hw.memory.memory_tester import MemoryTester
 from ..sim.simulated_board import SimulatedBoard
-from .board_link import simulated_board
+from .board_link import find_build_port, simulated_board, simulated_line
 from .build_folder import Build, load_build
 from .console import CONSOLE, Stages, run_command, stages
 from .demo import example
@@ -50,8 +51,10 @@ __all__ = ["REPORT", "BringUp", "Check", "bring_up", "main"]
 REPORT = "bringup.txt"
 """In the folder of the bring-up."""
 
+_NETWORK = "digits_small_int8.onnx"
 _ARRAY = (1, 4, 2)
-"""Of the digits network: small enough for every board, and placed and routed in a minute."""
+"""Small enough for every board, and placed and routed in a minute."""
+_HELDOUT = {_NETWORK: "heldout_small.npz", "digits_int8.onnx": "heldout.npz"}
 _INPUTS = {True: 4, False: 50}
 """Inferences, simulated and on a board."""
 _TRANSFER_WORDS = {True: 1024, False: 16384}
@@ -140,10 +143,10 @@ class _Bench:
     @contextmanager
     def link(self, board: SimulatedBoard | None, baud: int) -> Iterator[Link]:
         """The link to the board; a port that programming has taken away is waited for."""
-        name = board.port if board is not None else str(self.port)
+        line = simulated_line(self.build, board, baud) if board is not None else str(self.port)
         deadline = time.monotonic() + _PORT_SECONDS
         while True:
-            link = Link(name, baud, timeout=_TIMEOUT[self.simulated])
+            link = Link(line, baud, timeout=_TIMEOUT[self.simulated])
             try:
                 link.open()
                 break
@@ -157,25 +160,31 @@ class _Bench:
             link.close()
 
 
-def _tester_design(config: EngineConfig, shapes: Sequence[MemoryShape], divisor: int, clock_hz: int) -> Harness:
-    return Harness(config, divisor=divisor, clock_hz=clock_hz, engine=MemoryTester(shapes, clock_hz=clock_hz))
+def _tester_design(build: Build, shapes: Sequence[MemoryShape], divisor: int, clock_hz: int) -> Harness:
+    return Harness(
+        build.compilation.config, divisor=divisor, clock_hz=clock_hz, link=build.attachment.link,
+        engine=MemoryTester(shapes, clock_hz=clock_hz),
+    )  # fmt: skip
 
 
 def _tester_bitstream(bench: _Bench, shapes: Sequence[MemoryShape]) -> tuple[Path, int]:
     """The memory tester's bitstream and its serial rate, at the build's clock or, if it misses that, at one that it meets."""
     board, build = bench.board, bench.build
     config, wanted_hz = build.compilation.config, build.manifest["wanted_hz"]
+    attachment = replace(build.attachment, weights="host")
     folder = build.folder / "memory_test"
     while True:
         clock_hz = board.clock_hz(wanted_hz)
-        top = BoardTop(board, config, wanted_hz, design=_tester_design(config, shapes, board.divisor(clock_hz), clock_hz))
+        divisor, rate = attachment.rate(board, clock_hz)
+        design = _tester_design(build, shapes, divisor, clock_hz)
+        top = BoardTop(board, config, wanted_hz, attachment=attachment, design=design)
         try:
             result = implement(top, board, folder, seeds=SEEDS, clock_hz=clock_hz, progress=bench.progress)
         except TimingMissed as missed:
             wanted_hz = round(_ROOM * missed.implementation.fmax_hz)
             continue
         assert result.bitstream is not None
-        return result.bitstream, board.baud(clock_hz)
+        return result.bitstream, rate
 
 
 def _test_memories(bench: _Bench) -> None:
@@ -195,7 +204,7 @@ def _test_memories(bench: _Bench) -> None:
         manifest, folder = build.manifest, build.folder / "memory_test"
         folder.mkdir(exist_ok=True)
         bench.progress("compile memory test", 0.0, "Verilator")
-        design = _tester_design(build.compilation.config, shapes, manifest["divisor"], manifest["clock_hz"])
+        design = _tester_design(build, shapes, manifest["divisor"], manifest["clock_hz"])
         write_verilog(design, folder / "board.v")
         with SimulatedBoard(folder / "board.v", manifest["divisor"], folder) as board:
             bench.progress("compile memory test", 1.0, "board.v")
@@ -284,7 +293,7 @@ def _check_transfer(bench: _Bench, link: Link, board: SimulatedBoard | None) -> 
         rates.append(4 * count / _seconds(action, board, manifest["clock_hz"]))
         bench.progress("transfer", len(rates) / 2, f"{4 * count:,} bytes")
     wrong = int((found != words & _stored(config, count)).sum())
-    line = manifest["baud"] / 10
+    line = manifest["baud"] / LINE_BITS[bench.build.attachment.link]
     report.check(
         "transfer", not wrong,
         f"{4 * count:,} bytes each way, {wrong} words wrong, {link.repetitions} frames sent again; to the board "
@@ -308,8 +317,8 @@ def _run_network(bench: _Bench, inputs: Path | None) -> None:
     report, build = bench.report, bench.build
     graph = build.compilation.graph
     with report.part("network"):
-        if inputs is None and build.manifest["model"] == "digits_int8.onnx":
-            inputs = example("heldout.npz")
+        if inputs is None and build.manifest["model"] in _HELDOUT:
+            inputs = example(_HELDOUT[build.manifest["model"]])
         chosen = random_inputs(graph, 1000, seed=1) if inputs is None else load_inputs(inputs, graph)
         run = run_build(build, bench.port, chosen.first(_INPUTS[bench.simulated]), progress=bench.progress)
         right = "" if run.accuracy is None else f", right classes {100 * run.accuracy:.1f} %"
@@ -372,8 +381,6 @@ def bring_up(
             raise UserError(f"The build in {build_folder} is for the part {build.board.name}, without a board: build with --board.")
         if board is not None and build.board is not board:
             raise UserError(f"The build in {build_folder} is for {build.board.name}, not for {board.name}: leave out --board.")
-        if build.attachment.link != "uart":
-            raise UserError(f"The build in {build_folder} has an SPI link: a bring-up needs the serial line, build without --link.")
         board = build.board
     assert board is not None
     if board.vendor and program and not simulate:
@@ -382,16 +389,17 @@ def bring_up(
             "with --no-program."
         )
     programmer = find_programmer(board, probe) if program and not simulate else None
-    where = None if simulate else port or find_port(board.title)
+    where = None if simulate else port or (find_port(board.title) if build is None else find_build_port(build))
     folder = folder if build is None else build.folder
     with stages() as progress:
         if build is None:
-            build = generate(example("digits_int8.onnx"), board.name, folder, array=_ARRAY, progress=progress)
+            build = generate(example(_NETWORK), board.name, folder, array=_ARRAY, progress=progress)
         report = BringUp(folder / REPORT)
         config, manifest = build.compilation.config, build.manifest
         report.fact("Macaw", f"{__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
         report.fact("board", f"{board.title} ({board.name}), {board.part}{', simulated' if simulate else ''}")
-        report.fact("port", "the simulated board's" if where is None else f"{describe_port(where)}, {manifest['baud']:,} baud")
+        rate = f"{manifest['baud']:,} baud" if build.attachment.link == "uart" else f"SPI at {manifest['baud'] / 1e6:g} MHz"
+        report.fact("port", "the simulated board's" if where is None else f"{describe_port(where)}, {rate}")
         report.fact("clock", f"{manifest['clock_hz'] / 1e6:g} MHz")
         report.fact("network", f"{manifest['model']}, engine {config}, made by Macaw {manifest['macaw']}")
         bench = _Bench(build=build, board=board, report=report, port=where, programmer=programmer, progress=progress)
@@ -412,7 +420,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="bringup", description="Program a board, test its memories, its link and a network.")
     parser.add_argument("--board")
-    parser.add_argument("--build", type=Path, help="a build's folder; the digits network is built without")
+    parser.add_argument("--build", type=Path, help="a build's folder; a small network that reads digits is built without")
     parser.add_argument("--port", help="the only USB serial port without")
     parser.add_argument("--simulate", action="store_true")
     parser.add_argument("--no-program", action="store_true")

@@ -17,7 +17,7 @@ from ..boards.board import Board
 from ..boards.catalog import find_board
 from ..boards.harness import LINKS, Harness
 from ..boards.link.client import Link
-from ..boards.link.line import SimulatedSpiLine
+from ..boards.link.line import LINE_BITS, SimulatedSpiLine
 from ..hw.config import EngineConfig
 from ..hw.control.register_map import Region, region_address
 from ..hw.emit import write_verilog
@@ -31,7 +31,6 @@ _CONFIG = EngineConfig(p=1, m=4, n=1, feature_depth=8192, weight_depth=32, progr
 """Small, with the feature buffer that the words go to and come from."""
 
 _TIMEOUT_SECONDS = 60.0
-_BITS = {"uart": 10, "spi": 8}
 _SHARE = 0.9
 
 
@@ -85,7 +84,7 @@ def measure(
     if not np.array_equal(found, values):
         raise CheckFailed(f"{int((found != values).sum())} of {words} words came back wrong.")
     moved = 4 * words * real_hz
-    return LinkRate(real_hz / divisor / _BITS[attachment.link], moved / write, moved / read, repetitions)
+    return LinkRate(real_hz / divisor / LINE_BITS[attachment.link], moved / write, moved / read, repetitions)
 
 
 def _show(board: Board, attachment: Attachment, folder: Path, clock_hz: int | None, words: int, hold_seconds: float) -> None:

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from ..boards.accelerator import Accelerator
 from ..hw.errors import CheckFailed, UserError
 from ..sim.golden_network import GoldenNetwork, model_output, quantize_input
-from .board_link import load_network, open_board
+from .board_link import find_build_port, load_network, open_board
 from .build_folder import Build, load_build
 from .console import CONSOLE, Stages, run_command, stages
 from .inputs import Inputs, load_inputs, random_inputs
-from .serial_ports import find_port
 
 __all__ = ["Run", "main", "run_build", "run_folder", "show_run"]
 
@@ -48,8 +47,9 @@ def run_build(build: Build, port: str | None, inputs: Inputs, *, progress: Stage
     found = np.zeros_like(golden)
     with open_board(build, port, progress) as (link, simulated):
         engine = Accelerator(
-            link, build.compilation.config, build.compilation.program.maps, timeout=600.0 if simulated else 10.0
-        )
+            link, build.compilation.config, build.compilation.program.maps, spilled=build.compilation.program.spilled,
+            timeout=600.0 if simulated else 10.0,
+        )  # fmt: skip
         started = time.monotonic()
         load_network(build, engine, progress)
         load_seconds = time.monotonic() - started
@@ -86,12 +86,6 @@ def show_run(run: Run) -> None:
         CONSOLE.print(f"frames sent again: {run.repetitions}")
 
 
-def _find_port(build: Build) -> str:
-    if build.attachment.link == "spi":
-        raise UserError("Name the SPI port with --port, as /dev/spidev0.0: nothing tells which board is connected there.")
-    return find_port(build.board.title)
-
-
 def run_folder(
     folder: Path, port: str | None, simulate: bool, inputs: Path | None, save: Path | None, limit: int | None = None
 ) -> None:
@@ -106,7 +100,7 @@ def run_folder(
     chosen = random_inputs(graph, 4, seed=1) if inputs is None else load_inputs(inputs, graph)
     if limit is not None:
         chosen = chosen.first(limit)
-    where = None if simulate else _find_port(build) if port is None else port
+    where = None if simulate else find_build_port(build) if port is None else port
     with stages() as progress:
         run = run_build(build, where, chosen, progress=progress)
     show_run(run)

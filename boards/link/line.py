@@ -19,6 +19,7 @@ from ...hw.bus.spi_slave import IDLE_BYTE
 from ...hw.errors import CheckFailed, UserError
 
 __all__ = [
+    "LINE_BITS",
     "BoardSilent",
     "Line",
     "LinkLost",
@@ -33,6 +34,9 @@ __all__ = [
 
 _TICK_SECONDS = 0.02
 _SPI_PREFIX = "/dev/spidev"
+
+LINE_BITS = {"uart": 10, "spi": 8}
+"""Bits on the line for a byte, by the kind of link."""
 
 # Linux, include/uapi/linux/spi/spidev.h
 _SPI_MESSAGE = 0x40206B00

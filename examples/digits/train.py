@@ -1,8 +1,9 @@
 """Train the digits example, quantize it to int8 and write the files that are kept beside this script.
 
 The script writes `digits_int8.onnx` (the quantized network) and `heldout.npz` (360 images that took no part in
-training, validation or calibration, with their labels and the network's logits). Every random choice comes from a
-fixed seed. With `--check` nothing is trained: the files already there are run and compared with each other.
+training, validation or calibration, with their labels and the network's logits), with `--small` the network of half
+the channels, `digits_small_int8.onnx` and `heldout_small.npz`. Every random choice comes from a fixed seed. With
+`--check` nothing is trained: the files already there are run and compared with each other.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ FloatArray = npt.NDArray[np.float32]
 LabelArray = npt.NDArray[np.int64]
 
 INPUT, OUTPUT = "image", "logits"
-MODEL_FILE, HELDOUT_FILE = "digits_int8.onnx", "heldout.npz"
 OPSET, IR_VERSION = 17, 8
 
 SPLIT_SEED = 2024  # which images are held out, and which of the others are the validation images
@@ -49,13 +49,34 @@ class ConvSpec:
     pool: bool = False
 
 
-CONVS = (
-    ConvSpec("conv1", 1, 16, stride=1),  # 8x8 -> 8x8
-    ConvSpec("conv2", 16, 16, stride=1, pool=True),  # 8x8 -> 8x8, pooled to 4x4
-    ConvSpec("conv3", 16, 16, stride=1),  # 4x4 -> 4x4
-    ConvSpec("conv4", 16, 32, stride=2),  # 4x4 -> 2x2
-)
-FEATURES, CLASSES = 32 * 2 * 2, 10
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Network:
+    """Output channels of the four convolutions, and the files that the network and its answers are kept in."""
+
+    channels: tuple[int, int, int, int]
+    model_file: str
+    heldout_file: str
+
+    @property
+    def convs(self) -> tuple[ConvSpec, ...]:
+        first, second, third, fourth = self.channels
+        return (
+            ConvSpec("conv1", 1, first, stride=1),  # 8x8 -> 8x8
+            ConvSpec("conv2", first, second, stride=1, pool=True),  # 8x8 -> 8x8, pooled to 4x4
+            ConvSpec("conv3", second, third, stride=1),  # 4x4 -> 4x4
+            ConvSpec("conv4", third, fourth, stride=2),  # 4x4 -> 2x2
+        )
+
+    @property
+    def features(self) -> int:
+        return self.channels[-1] * 2 * 2
+
+
+FULL = Network((16, 16, 16, 32), "digits_int8.onnx", "heldout.npz")
+SMALL = Network((8, 8, 8, 16), "digits_small_int8.onnx", "heldout_small.npz")
 
 
 @dataclass(frozen=True)
@@ -95,12 +116,12 @@ def load_split() -> Split:
 # Training.
 
 
-def build_network() -> torch.nn.Sequential:
+def build_network(design: Network) -> torch.nn.Sequential:
     """The network as it is trained: batch normalization stands where the exported network has its biases."""
     from torch import nn
 
     layers: list[torch.nn.Module] = []
-    for spec in CONVS:
+    for spec in design.convs:
         layers += [
             nn.Conv2d(spec.inputs, spec.outputs, kernel_size=3, stride=spec.stride, padding=1, bias=False),
             nn.BatchNorm2d(spec.outputs),
@@ -108,7 +129,7 @@ def build_network() -> torch.nn.Sequential:
         ]
         if spec.pool:
             layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
-    layers += [nn.Flatten(), nn.Dropout(DROPOUT), nn.Linear(FEATURES, CLASSES)]
+    layers += [nn.Flatten(), nn.Dropout(DROPOUT), nn.Linear(design.features, CLASSES)]
     return nn.Sequential(*layers)
 
 
@@ -121,7 +142,7 @@ def shifted(image: FloatArray, generator: np.random.Generator) -> FloatArray:
     return moved
 
 
-def train_network(images: Images, seed: int, epochs: int) -> torch.nn.Sequential:
+def train_network(design: Network, images: Images, seed: int, epochs: int) -> torch.nn.Sequential:
     import torch
 
     torch.set_num_threads(1)  # the order of float additions must not depend on the number of cores
@@ -129,7 +150,7 @@ def train_network(images: Images, seed: int, epochs: int) -> torch.nn.Sequential
     torch.manual_seed(seed)
     generator = np.random.default_rng(seed)
 
-    network = build_network()
+    network = build_network(design)
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
     loss_function = torch.nn.CrossEntropyLoss(label_smoothing=LABEL_SMOOTHING)
@@ -152,7 +173,7 @@ def train_network(images: Images, seed: int, epochs: int) -> torch.nn.Sequential
 # Export.
 
 
-def folded_parameters(network: torch.nn.Sequential) -> dict[str, FloatArray]:
+def folded_parameters(design: Network, network: torch.nn.Sequential) -> dict[str, FloatArray]:
     """Weights and biases by name, with each batch normalization folded into the convolution before it."""
     from torch import nn
 
@@ -160,7 +181,7 @@ def folded_parameters(network: torch.nn.Sequential) -> dict[str, FloatArray]:
     norms = [layer for layer in network if isinstance(layer, nn.BatchNorm2d)]
     linear = network[-1]
     parameters: dict[str, FloatArray] = {}
-    for spec, conv, norm in zip(CONVS, convs, norms, strict=True):
+    for spec, conv, norm in zip(design.convs, convs, norms, strict=True):
         factor = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
         weight = conv.weight.double() * factor[:, None, None, None]
         bias = norm.bias.double() - norm.running_mean.double() * factor
@@ -171,11 +192,11 @@ def folded_parameters(network: torch.nn.Sequential) -> dict[str, FloatArray]:
     return parameters
 
 
-def build_float_model(parameters: dict[str, FloatArray]) -> onnx.ModelProto:
+def build_float_model(design: Network, parameters: dict[str, FloatArray]) -> onnx.ModelProto:
     """The float network as ONNX, for one image, with all shapes static."""
     nodes: list[onnx.NodeProto] = []
     tensor = INPUT
-    for spec in CONVS:
+    for spec in design.convs:
         nodes.append(
             helper.make_node(
                 "Conv",
@@ -282,13 +303,13 @@ def share(right: int, total: int) -> str:
 # Commands.
 
 
-def recreate(directory: Path, seeds: Sequence[int], epochs: int) -> None:
+def recreate(design: Network, directory: Path, seeds: Sequence[int], epochs: int) -> None:
     """Train one network per seed, keep the one whose int8 form is best on the validation images, write the files."""
     split = load_split()
     best: tuple[int, float, int] | None = None
     for seed in seeds:
-        network = train_network(split.training, seed, epochs)
-        float_candidate = build_float_model(folded_parameters(network))
+        network = train_network(design, split.training, seed, epochs)
+        float_candidate = build_float_model(design, folded_parameters(design, network))
         int8_candidate = quantized_model(float_candidate, split.training.image)
         logits = run_model(int8_candidate, split.validation.image)
         right = count_right(logits, split.validation.labels)
@@ -307,16 +328,16 @@ def recreate(directory: Path, seeds: Sequence[int], epochs: int) -> None:
     print(f"int8 on held-out:  {share(count_right(logits, labels), len(labels))}")
 
     directory.mkdir(parents=True, exist_ok=True)
-    onnx.save(int8_model, str(directory / MODEL_FILE))
-    np.savez_compressed(directory / HELDOUT_FILE, image=image, labels=labels, logits=logits)
-    print(f"wrote {directory / MODEL_FILE} and {directory / HELDOUT_FILE}")
+    onnx.save(int8_model, str(directory / design.model_file))
+    np.savez_compressed(directory / design.heldout_file, image=image, labels=labels, logits=logits)
+    print(f"wrote {directory / design.model_file} and {directory / design.heldout_file}")
 
 
-def check(directory: Path) -> int:
+def check(design: Network, directory: Path) -> int:
     """Run the network that is there on the held-out images that are there; 0 if the logits are those recorded."""
-    model = onnx.load(str(directory / MODEL_FILE))
+    model = onnx.load(str(directory / design.model_file))
     check_properties(model)
-    with np.load(directory / HELDOUT_FILE) as heldout:
+    with np.load(directory / design.heldout_file) as heldout:
         image, labels, recorded = heldout[INPUT], heldout["labels"], heldout[OUTPUT]
     logits = run_model(model, image)
     different = int((logits != recorded).sum())
@@ -338,6 +359,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--seeds", type=int, nargs="+", default=list(TRAINING_SEEDS), help="training seeds (default: %(default)s)"
     )
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="epochs for each seed (default: %(default)s)")
+    parser.add_argument("--small", action="store_true", help="the network of half the channels")
     parser.add_argument("--check", action="store_true", help="train nothing: check the files that are there")
     arguments = parser.parse_args(argv)
 
@@ -346,9 +368,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if missing:
         print(f"train.py needs {', '.join(missing)}; in the repository: pip install '.[train]'", file=sys.stderr)
         return 2
+    design = SMALL if arguments.small else FULL
     if arguments.check:
-        return check(arguments.output)
-    recreate(arguments.output, arguments.seeds, arguments.epochs)
+        return check(design, arguments.output)
+    recreate(design, arguments.output, arguments.seeds, arguments.epochs)
     return 0
 
 

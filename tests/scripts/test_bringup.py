@@ -17,13 +17,17 @@ import pytest
 from serial.tools import list_ports
 
 from macaw.boards import programmer
-from macaw.boards.catalog import find_board
+from macaw.boards.catalog import BOARDS, find_board
 from macaw.boards.programmer import find_programmer
+from macaw.compiler.compilation import compile_graph
+from macaw.compiler.model_import import import_model
 from macaw.hw.config import EngineConfig
 from macaw.hw.memory.engine_memories import MemoryShape
 from macaw.hw.memory.memory_tester import MemoryTester
 from macaw.scripts import bringup, bringup_examples
 from macaw.scripts.bringup import Check
+from macaw.scripts.build_folder import board_budget
+from macaw.scripts.demo import example
 from macaw.sim.bench.faulty_memory import FaultyMemory
 from macaw.sim.golden.memory_tester import Fault
 
@@ -62,6 +66,26 @@ def test_simulated_boards(macaw: Any, board: str, tmp_path: Path) -> None:
     for share in re.findall(r"\((\d+) %", checks["transfer"]):
         assert 40 <= int(share) <= 102
     assert form(report) == in_page(board)
+
+
+@pytest.mark.parametrize("board", [board for board in BOARDS if not BOARDS[board].vendor])
+def test_network_fits(board: str) -> None:
+    """The network of the bring-up, on every board."""
+    compilation = compile_graph(import_model(example(bringup._NETWORK)), board_budget(BOARDS[board]), array=bringup._ARRAY)
+    assert compilation.cycles < 20_000
+
+
+@pytest.mark.slow
+def test_spi(macaw: Any, tmp_path: Path) -> None:
+    """A build with an SPI link; its port cannot be guessed."""
+    folder = tmp_path / "build"
+    words = [example(bringup._NETWORK), "--board", "icebreaker", "--array", "1,4,2", "--link", "spi", "--no-route"]
+    assert macaw("build", *words, "-o", folder).code == 0
+    macaw("bringup", "--build", folder, "--no-program").refused(2, "Name the SPI port with --port, as /dev/spidev0.0")
+    done = macaw("bringup", "--build", folder, "--simulate")
+    assert done.code == 0, done.errors
+    report = (folder / bringup.REPORT).read_text()
+    assert "Result: all checks passed" in report and " 0 output elements differ" in report and "no wrong word" in report
 
 
 def test_a_broken_memory(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,8 @@ import pytest
 
 from macaw.compiler.graph import Convolution, Graph
 from macaw.compiler.onnx_import import import_onnx
-from macaw.compiler.requantize import deviations, requantize
-from macaw.compiler.requantizer_parameters import requantizer_parameters
-from macaw.hw.config import EngineConfig
-from macaw.sim.golden_network import GoldenNetwork, model_output, quantize_input
+from macaw.compiler.requantize import deviations
+from macaw.sim.golden_network import GoldenNetwork, golden_network, model_output, quantize_input
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
@@ -23,13 +21,13 @@ KEYWORDS = ROOT.parent / "shared" / "data" / "ort_qdq" / "kws_dscnn_qdq_u8s8.onn
 
 def network(path: Path) -> tuple[Graph, GoldenNetwork]:
     graph = import_onnx(path)
-    certified = requantize(graph, EngineConfig(p=1, m=1, n=1, **asdict(requantizer_parameters(graph))))
-    return graph, GoldenNetwork(graph, certified)
+    return graph, golden_network(graph)
 
 
-def test_digits_equal_onnx_runtime_on_every_logit() -> None:
-    heldout = np.load(DIGITS / "heldout.npz", allow_pickle=False)
-    graph, golden = network(DIGITS / "digits_int8.onnx")
+@pytest.mark.parametrize(("model", "answers"), [("digits_int8", "heldout"), ("digits_small_int8", "heldout_small")])
+def test_digits_equal_onnx_runtime_on_every_logit(model: str, answers: str) -> None:
+    heldout = np.load(DIGITS / f"{answers}.npz", allow_pickle=False)
+    graph, golden = network(DIGITS / f"{model}.onnx")
     maps = golden.run(quantize_input(graph, heldout["image"]))
     np.testing.assert_array_equal(model_output(graph, maps[graph.output]), heldout["logits"])
     for name, tensor in graph.tensors.items():
