@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ class Operation(enum.Enum, shape=2):
     MAX_POOL = 2
 
 
+@functools.lru_cache(maxsize=256)
 def descriptor_layout(config: EngineConfig) -> data.StructLayout:
     """Fields of a descriptor, least significant first. Fields named ``*_last`` hold a count minus one.
 
