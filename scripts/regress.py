@@ -1,4 +1,8 @@
-"""Checks that take longer than a commit should: all tests, and random networks. `python -m macaw.scripts.regress --help`."""
+"""The tests in tiers, and random networks. `python -m macaw.scripts.regress --help`.
+
+Fast: what says within minutes that something is broken: lint, and the tests that compile no engine and run no place and route.
+Between: `.ci/run`, all but the slow tests on the installed wheel. Full: all tests.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +20,53 @@ from .console import CONSOLE, run_command
 __all__ = ["main"]
 
 
-def run_tests(workers: int) -> None:
-    """All tests of the checkout in the working directory, the slow ones included. Raises CheckFailed if one fails."""
+COMPILING = (
+    "tests/boards/link/test_line.py",
+    "tests/examples/test_signal_networks.py",
+    "tests/export/test_simulation.py",
+    "tests/export/test_tools.py",
+    "tests/formal/*",
+    "tests/hw/bus/test_axi_stream.py",
+    "tests/hw/bus/test_bus_proofs.py",
+    "tests/hw/bus/test_wishbone.py",
+    "tests/hw/external/*",
+    "tests/hw/primitives/*",
+    "tests/scripts/test_bringup.py",
+    "tests/scripts/test_c_driver.py",
+    "tests/scripts/test_command.py",
+    "tests/scripts/test_interrupt.py",
+    "tests/scripts/test_link_rate.py",
+    "tests/scripts/test_regress.py",
+    "tests/scripts/test_weights.py",
+    "tests/sim/test_hostile_frames.py",
+    "tests/sim/test_illegal_programs.py",
+    "tests/sim/test_packed_networks.py",
+    "tests/sim/test_qonnx_rtl.py",
+    "tests/sim/test_random_networks.py",
+    "tests/sim/test_s*.py",
+    "tests/sim/test_utilization.py",
+    "tests/sim/test_weight_streaming.py",
+)
+"""Tests that the fast tier leaves out: they compile engines, prove or route. Patterns of files."""
+
+_SLOWEST = 15
+
+
+def run_tests(workers: int, *, fast: bool = False) -> None:
+    """The tests of the checkout in the working directory, all of them or the fast ones, with the slowest of them and the time.
+    Raises CheckFailed if one fails."""
     if not Path("tests", "scripts").is_dir():
         raise UserError("There are no tests here: run it from the root of a checkout.")
-    code = subprocess.run([sys.executable, "-m", "pytest", "-n", str(workers), "-m", "slow or not slow"]).returncode
+    started = time.monotonic()
+    chosen = ["-m", "slow or not slow"]
+    if fast:
+        if subprocess.run([sys.executable, "-m", "ruff", "check", "."]).returncode:
+            raise CheckFailed("ruff has found something.")
+        chosen = ["-m", "not slow", "-k", "not verilator", *(f"--ignore-glob={Path.cwd() / name}" for name in COMPILING)]
+    code = subprocess.run(
+        [sys.executable, "-m", "pytest", "-n", str(workers), f"--durations={_SLOWEST}", *chosen]
+    ).returncode
+    CONSOLE.print(f"tests: {time.monotonic() - started:.0f} s")
     if code:
         raise CheckFailed(f"pytest ended with exit code {code}.")
 
@@ -28,6 +74,7 @@ def run_tests(workers: int) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="regress", description="All tests, and random networks on random engines.")
+    parser.add_argument("--fast", action="store_true", help="lint, and the tests that compile no engine, prove and route nothing")
     parser.add_argument("--full", action="store_true", help="all tests, the slow ones included")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes for the tests")
     parser.add_argument("--random", type=int, default=0, metavar="N", help="N random engines with random networks of bytes, and N of few bits")
@@ -39,12 +86,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--keep", type=Path, default=Path(), metavar="DIR", help="where a failing network is written, reduced to a small one"
     )
     arguments = parser.parse_args(argv)
-    if not arguments.full and arguments.random < 1:
-        parser.error("nothing to do: give --full, --random N, or both")
+    if not (arguments.fast or arguments.full) and arguments.random < 1:
+        parser.error("nothing to do: give --fast, --full, --random N, or several")
 
     code = 0
-    if arguments.full:
-        code = run_command(lambda: run_tests(arguments.workers))
+    if arguments.fast or arguments.full:
+        code = run_command(lambda: run_tests(arguments.workers, fast=not arguments.full))
     if arguments.random > 0 and code in (0, 1):
         seed = int(time.strftime("%Y%m%d")) * 1000 if arguments.seed is None else arguments.seed
         CONSOLE.print(f"random engines with seeds {seed} to {seed + arguments.random - 1}")

@@ -25,10 +25,10 @@ NETWORKS = 6
 @pytest.mark.parametrize(
     ("seed", "formats", "joining"),
     [
-        (7, ("binary", "int8"), False),
-        (2, ("binary", "ternary", "int8"), True),
-        (3, ("int4", "int8"), False),
-        (4, tuple(FORMATS), True),
+        (36, ("binary", "int8"), False),
+        (38, ("binary", "ternary", "int8"), True),
+        (13, ("int4", "int8"), False),
+        (22, tuple(FORMATS), True),  # with all products
     ],
 )
 def test_random_engine(seed: int, formats: tuple[str, ...], joining: bool, tmp_path: Path) -> None:
