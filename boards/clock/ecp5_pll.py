@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from amaranth.hdl import Const, Instance, Module, Signal
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Const, Instance, Module
 
-from .frequency import nearest_setting
+from .frequency import input_dividers, nearest_setting
+from .reference_pll import ReferencePll
 
 __all__ = ["Ecp5Pll", "Ecp5PllSetting", "solve_ecp5_pll"]
 
@@ -57,9 +56,7 @@ class Ecp5PllSetting:
 def _settings(input_hz: int) -> dict[Fraction, Ecp5PllSetting]:
     """The best setting of each frequency: least input divider, then the oscillator nearest to 600 MHz."""
     found: dict[Fraction, Ecp5PllSetting] = {}
-    for input_divider in _INPUT_DIVIDERS:
-        if not _DETECTOR_HZ[0] * input_divider <= input_hz <= _DETECTOR_HZ[1] * input_divider:
-            continue
+    for input_divider in input_dividers(input_hz, _INPUT_DIVIDERS, _DETECTOR_HZ):
         for feedback_divider in _FEEDBACK_DIVIDERS:
             output = Fraction(input_hz * feedback_divider, input_divider)
             if output in found or not _OUTPUT_HZ[0] <= output <= _OUTPUT_HZ[1]:
@@ -82,30 +79,8 @@ def solve_ecp5_pll(input_hz: int, wanted_hz: int) -> Ecp5PllSetting:
     )
 
 
-class Ecp5Pll(wiring.Component):
-    """An EHXPLLL with one output.
-
-    Parameters
-    ----------
-    setting : Ecp5PllSetting
-
-    Members
-    -------
-    reference : In(1)
-        Clock of ``setting.input_hz``, from a pin.
-    clock : Out(1)
-        Clock of ``setting.output_hz``, in phase with the reference if the input divider is 1.
-    locked : Out(1)
-        High when the output is stable; asynchronous.
-    """
-
-    reference: Signal
-    clock: Signal
-    locked: Signal
-
-    def __init__(self, setting: Ecp5PllSetting) -> None:
-        self.setting = setting
-        super().__init__({"reference": In(1), "clock": Out(1), "locked": Out(1)})
+class Ecp5Pll(ReferencePll[Ecp5PllSetting]):
+    """An EHXPLLL with one output, in phase with the reference if the input divider is 1."""
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import TypeVar
 
 from ...hw.errors import UserError
 
-__all__ = ["nearest_setting"]
+__all__ = ["input_dividers", "nearest_setting"]
 
 Setting = TypeVar("Setting")
+
+
+def input_dividers(input_hz: int, dividers: Iterable[int], detector_hz: tuple[int, int]) -> Iterator[int]:
+    """Those of ``dividers`` that bring the input, in Hz, within the limits of the phase detector."""
+    low, high = detector_hz
+    return (divider for divider in dividers if low * divider <= input_hz <= high * divider)
 
 
 def nearest_setting(

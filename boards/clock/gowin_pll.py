@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from amaranth.hdl import Const, Instance, Module, Signal
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Const, Instance, Module
 
-from .frequency import nearest_setting
+from .frequency import input_dividers, nearest_setting
+from .reference_pll import ReferencePll
 
 __all__ = ["GowinPll", "GowinPllSetting", "solve_gowin_pll"]
 
@@ -84,9 +83,7 @@ class GowinPllSetting:
 def _settings(limits: _Limits, input_hz: int) -> dict[Fraction, GowinPllSetting]:
     """The best setting of each frequency: least input divider, then the slowest oscillator."""
     found: dict[Fraction, GowinPllSetting] = {}
-    for input_divider in _INPUT_DIVIDERS:
-        if not limits.detector_hz[0] * input_divider <= input_hz <= limits.detector_hz[1] * input_divider:
-            continue
+    for input_divider in input_dividers(input_hz, _INPUT_DIVIDERS, limits.detector_hz):
         for feedback_divider in _FEEDBACK_DIVIDERS:
             output = Fraction(input_hz * feedback_divider, input_divider)
             if output in found or not limits.output_hz[0] <= output <= limits.output_hz[1]:
@@ -113,30 +110,8 @@ def solve_gowin_pll(part: str, input_hz: int, wanted_hz: int) -> GowinPllSetting
     )  # fmt: skip
 
 
-class GowinPll(wiring.Component):
-    """An rPLL with one output and internal feedback.
-
-    Parameters
-    ----------
-    setting : GowinPllSetting
-
-    Members
-    -------
-    reference : In(1)
-        Clock of ``setting.input_hz``, from a pin.
-    clock : Out(1)
-        Clock of ``setting.output_hz``.
-    locked : Out(1)
-        High when the output is stable; asynchronous.
-    """
-
-    reference: Signal
-    clock: Signal
-    locked: Signal
-
-    def __init__(self, setting: GowinPllSetting) -> None:
-        self.setting = setting
-        super().__init__({"reference": In(1), "clock": Out(1), "locked": Out(1)})
+class GowinPll(ReferencePll[GowinPllSetting]):
+    """An rPLL with one output and internal feedback."""
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

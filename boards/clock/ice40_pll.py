@@ -9,9 +9,10 @@ from typing import Any
 
 from amaranth.hdl import Const, Instance, IOPort, Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import Out
 
-from .frequency import nearest_setting
+from .frequency import input_dividers, nearest_setting
+from .reference_pll import ReferencePll
 
 __all__ = ["Ice40CorePll", "Ice40PadPll", "Ice40PllSetting", "solve_ice40_pll"]
 
@@ -64,12 +65,10 @@ class Ice40PllSetting:
 def _settings(input_hz: int) -> dict[Fraction, Ice40PllSetting]:
     """The setting of each frequency with the least input divider."""
     found: dict[Fraction, Ice40PllSetting] = {}
-    for divr in range(16):
-        if not _DETECTOR_HZ[0] * (divr + 1) <= input_hz <= _DETECTOR_HZ[1] * (divr + 1):
-            continue
+    for divider in input_dividers(input_hz, range(1, 17), _DETECTOR_HZ):
         for divf in range(128):
             for divq in range(1, 7):
-                setting = Ice40PllSetting(input_hz, divr, divf, divq)
+                setting = Ice40PllSetting(input_hz, divider - 1, divf, divq)
                 if (
                     _OSCILLATOR_HZ[0] <= setting.oscillator_hz <= _OSCILLATOR_HZ[1]
                     and _OUTPUT_HZ[0] <= setting.output_hz <= _OUTPUT_HZ[1]
@@ -120,30 +119,8 @@ class Ice40PadPll(wiring.Component):
         return m
 
 
-class Ice40CorePll(wiring.Component):
-    """An SB_PLL40_CORE: the PLL takes its reference from any pin, over its buffer.
-
-    Parameters
-    ----------
-    setting : Ice40PllSetting
-
-    Members
-    -------
-    reference : In(1)
-        Clock of ``setting.input_hz``, from a pin.
-    clock : Out(1)
-        Clock of ``setting.output_hz``, on a global net.
-    locked : Out(1)
-        High when the output is stable; asynchronous.
-    """
-
-    reference: Signal
-    clock: Signal
-    locked: Signal
-
-    def __init__(self, setting: Ice40PllSetting) -> None:
-        self.setting = setting
-        super().__init__({"reference": In(1), "clock": Out(1), "locked": Out(1)})
+class Ice40CorePll(ReferencePll[Ice40PllSetting]):
+    """An SB_PLL40_CORE; its output is on a global net."""
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from amaranth.hdl import Const, Instance, Module, Signal
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Const, Instance, Module
 
-from .frequency import nearest_setting
+from .frequency import input_dividers, nearest_setting
+from .reference_pll import ReferencePll
 
 __all__ = ["IntelPll", "IntelPllSetting", "solve_intel_pll"]
 
@@ -58,9 +57,7 @@ class IntelPllSetting:
 def _settings(input_hz: int) -> dict[Fraction, IntelPllSetting]:
     """The setting of each whole number of Hz with the least input divider and the slowest oscillator."""
     found: dict[Fraction, IntelPllSetting] = {}
-    for input_divider in _INPUT_DIVIDERS:
-        if not _DETECTOR_HZ[0] * input_divider <= input_hz <= _DETECTOR_HZ[1] * input_divider:
-            continue
+    for input_divider in input_dividers(input_hz, _INPUT_DIVIDERS, _DETECTOR_HZ):
         for multiplier in _MULTIPLIERS:
             oscillator = Fraction(input_hz * multiplier, input_divider)
             if not _OSCILLATOR_HZ[0] <= oscillator <= _OSCILLATOR_HZ[1]:
@@ -83,30 +80,8 @@ def solve_intel_pll(input_hz: int, wanted_hz: int) -> IntelPllSetting:
     )
 
 
-class IntelPll(wiring.Component):
-    """An altera_pll with one output.
-
-    Parameters
-    ----------
-    setting : IntelPllSetting
-
-    Members
-    -------
-    reference : In(1)
-        Clock of ``setting.input_hz``, from a pin.
-    clock : Out(1)
-        Clock of ``setting.output_hz``.
-    locked : Out(1)
-        High when the output is stable; asynchronous.
-    """
-
-    reference: Signal
-    clock: Signal
-    locked: Signal
-
-    def __init__(self, setting: IntelPllSetting) -> None:
-        self.setting = setting
-        super().__init__({"reference": In(1), "clock": Out(1), "locked": Out(1)})
+class IntelPll(ReferencePll[IntelPllSetting]):
+    """An altera_pll with one output."""
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

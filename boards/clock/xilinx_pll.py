@@ -8,10 +8,9 @@ from fractions import Fraction
 from typing import Any
 
 from amaranth.hdl import Const, Instance, Module, Signal
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
-from .frequency import nearest_setting
+from .frequency import input_dividers, nearest_setting
+from .reference_pll import ReferencePll
 
 __all__ = ["XilinxPll", "XilinxPllSetting", "solve_xilinx_pll"]
 
@@ -57,9 +56,7 @@ class XilinxPllSetting:
 def _settings(input_hz: int) -> dict[Fraction, XilinxPllSetting]:
     """The best setting of each frequency: least input divider, then the fastest oscillator, which jitters least."""
     found: dict[Fraction, XilinxPllSetting] = {}
-    for input_divider in _INPUT_DIVIDERS:
-        if not _DETECTOR_HZ[0] * input_divider <= input_hz <= _DETECTOR_HZ[1] * input_divider:
-            continue
+    for input_divider in input_dividers(input_hz, _INPUT_DIVIDERS, _DETECTOR_HZ):
         for multiplier in _MULTIPLIERS:
             oscillator = Fraction(input_hz * multiplier, input_divider)
             if not _OSCILLATOR_HZ[0] <= oscillator <= _OSCILLATOR_HZ[1]:
@@ -82,30 +79,8 @@ def solve_xilinx_pll(input_hz: int, wanted_hz: int) -> XilinxPllSetting:
     )
 
 
-class XilinxPll(wiring.Component):
-    """A PLLE2_BASE with one output, on a global buffer.
-
-    Parameters
-    ----------
-    setting : XilinxPllSetting
-
-    Members
-    -------
-    reference : In(1)
-        Clock of ``setting.input_hz``, from a pin.
-    clock : Out(1)
-        Clock of ``setting.output_hz``.
-    locked : Out(1)
-        High when the output is stable; asynchronous.
-    """
-
-    reference: Signal
-    clock: Signal
-    locked: Signal
-
-    def __init__(self, setting: XilinxPllSetting) -> None:
-        self.setting = setting
-        super().__init__({"reference": In(1), "clock": Out(1), "locked": Out(1)})
+class XilinxPll(ReferencePll[XilinxPllSetting]):
+    """A PLLE2_BASE with one output, on a global buffer."""
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
