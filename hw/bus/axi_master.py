@@ -61,8 +61,8 @@ class AxiMaster(wiring.Component):
         ``restart`` has no effect: the bus's cycles are not this component's to know. ``ready`` is 1.
     bus : Out(Axi4Signature())
     error : Out(1)
-        An answer of the bus was SLVERR or DECERR since reset. What came with it was passed on: who reads finds it by its
-        checksum.
+        An answer of the bus was SLVERR or DECERR since reset. The word that it came with reads as ones: who reads finds it by
+        its checksum.
 
     **Timing.** A command that reads is on ``ar`` in the cycle in which it is valid, and a word on ``port.read`` in which it is
     on ``r``; ``rready`` is always 1. Every offer on ``aw``, ``w`` and ``ar`` stays until it is taken; ``wvalid`` does not
@@ -106,7 +106,7 @@ class AxiMaster(wiring.Component):
             bus.wstrb.eq(0xF),
             bus.wlast.eq(left == 0),
             bus.rready.eq(1),
-            port.read.payload.eq(bus.rdata),
+            port.read.payload.eq(bus.rdata | bus.rresp[1].replicate(32)),
             port.read.valid.eq(bus.rvalid),
             port.ready.eq(1),
         ]

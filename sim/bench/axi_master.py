@@ -136,6 +136,7 @@ async def errors(dut: Any, write: int) -> None:
     else:
         await bench.read(_HOLE // 4 + 3, 2)
     await bench.write(1, [7])
+    assert bench.read_words == ([] if write else [0xFFFFFFFF] * 2)
     assert int(dut.error.value)
     bench.read_words.clear()
     await bench.read(0, 3)

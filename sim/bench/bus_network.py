@@ -1,7 +1,8 @@
 """Bench of an exported engine: a network is loaded and run through the bus as software would, and its outputs are the golden ones.
 
 Parameters: ``bus``, ``prefix`` of the module's name, the file of ``network`` (.npz: addresses and words to write, input and
-output words) and ``constants``, the export's table of names and numbers.
+output words) and ``constants``, the export's table of names and numbers. ``memories``: memories on the bus of an engine that streams
+weights, each with the fields of an AxiMemory and the ``cycles`` and ``stalls`` that are predicted with it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
 from cocotbext.axi import (
     AxiBus,
     AxiLiteBus,
@@ -27,8 +28,10 @@ from cocotbext.axi import (
 )
 from numpy.typing import NDArray
 
+from ..cost.axi_memory import AxiMemory
 from ..simulator import bench_parameters
 from .axi_lite import pauses
+from .axi_memory import AxiResponder
 from .byte_memory import ByteMemory
 from .wishbone_master import Phase, WishboneMaster
 
@@ -36,6 +39,9 @@ _BACK = 0.3
 """Probability that a side of the client holds back in a cycle."""
 
 _POLLS = 3000
+
+_SILENCE = 66_000
+"""Cycles after which a silent memory has been given up."""
 
 
 class _AxiClient:
@@ -180,10 +186,111 @@ async def memory_errors(dut: Any) -> None:
         error = status >> constants["STATUS_ERROR"] & 0xFF
         assert error in (constants["ERROR_DAMAGED_WEIGHTS"], constants["ERROR_STARVED"]) and int(dut.error.value), hex(status)
         memory.bytes = kept
+        await client.write(constants["INPUT_ADDRESS"], network["inputs"][0])
         status = await _run(client, constants)
         assert status >> constants["STATUS_DONE"] & 1 and not status >> constants["STATUS_ERROR"] & 0xFF, hex(status)
         got = await client.read(constants["OUTPUT_ADDRESS"], constants["OUTPUT_WORDS"])
         assert ((got ^ network["outputs"][0]) & network["output_mask"] == 0).all()
+
+
+_PACED = bool(bench_parameters().get("memories"))
+
+
+class _Paced:
+    """An engine, loaded, and a memory whose cycles are known."""
+
+    def __init__(self, dut: Any, client: _AxiClient | _WishboneClient, network: Any) -> None:
+        self.dut, self.client = dut, client
+        self.constants = bench_parameters()["constants"]
+        self.inputs, self.outputs, self.mask = (network[name] for name in ("inputs", "outputs", "output_mask"))
+        self.words = network["external"].tolist()
+        self.memory = AxiResponder(
+            dut, "m_axi", dut.aclk, AxiMemory(**bench_parameters()["memories"][0]["timing"]), self.constants["MEMORY_BASE"], self.words
+        )
+
+    @classmethod
+    async def start(cls, dut: Any) -> _Paced:
+        client = await _start(dut)
+        with np.load(bench_parameters()["network"]) as network:
+            await _load(client, bench_parameters()["constants"], network)
+            return cls(dut, client, network)
+
+    async def get(self, register: str) -> int:
+        (word,) = await self.client.read(self.constants[f"REGISTER_{register}"], 1)
+        return int(word)
+
+    async def ends(self, *errors: str) -> None:
+        """A run that ends, in time, with one of the errors, or as it should where there is none."""
+        await self.client.write(self.constants["INPUT_ADDRESS"], self.inputs[0])
+        await self.client.write(self.constants["REGISTER_CONTROL"], np.array([self.constants["CONTROL_START"]], np.uint32))
+        if int(self.dut.busy.value):
+            await with_timeout(FallingEdge(self.dut.busy), 10 * (_SILENCE + 4 * self.constants["CYCLES"]), "ns")
+        status = await self.get("STATUS")
+        error = status >> self.constants["STATUS_ERROR"] & 0xFF
+        assert not status >> self.constants["STATUS_BUSY"] & 1
+        if errors:
+            assert error in [self.constants[f"ERROR_{name}"] for name in errors], hex(status)
+            assert not status >> self.constants["STATUS_DONE"] & 1 and int(self.dut.error.value)
+        else:
+            assert status >> self.constants["STATUS_DONE"] & 1 and not error, hex(status)
+            got = await self.client.read(self.constants["OUTPUT_ADDRESS"], self.constants["OUTPUT_WORDS"])
+            assert ((got ^ self.outputs[0]) & self.mask == 0).all(), "outputs differ from the golden ones"
+
+
+@cocotb.test(skip=not _PACED)
+async def memories(dut: Any) -> None:
+    """Cycles, cycles of waiting and words are those that the cycle model says of each memory; addresses are those of the stream."""
+    paced = await _Paced.start(dut)
+    seen = []
+    for memory in bench_parameters()["memories"]:
+        paced.memory.timing = AxiMemory(**memory["timing"])
+        await paced.ends()
+        seen.append((await paced.get("CYCLES"), await paced.get("EXTERNAL_STALLS")))
+        assert seen[-1] == (memory["cycles"], memory["stalls"]), f"{memory}: {seen[-1]}"
+        assert await paced.get("EXTERNAL_WORDS") == len(paced.words)
+    assert seen[0] == (paced.constants["CYCLES"], 0), "the first memory is faster than the array"
+    # A slower stream costs what the array waits, and nothing else.
+    assert all(cycles - seen[0][0] == stalls > 0 for cycles, stalls in seen[1:]), seen
+    assert not paced.memory.misplaced and not paced.memory.outside and not int(dut.error.value)
+
+
+@cocotb.test(skip=not _PACED)
+async def errors_of_the_bus(dut: Any) -> None:
+    """SLVERR and DECERR with any word, and a stream that is longer than the memory: a status, and the next run is right."""
+    paced = await _Paced.start(dut)
+    late = len(paced.words) // 2
+    for code in (2, 3):
+        for place, errors in ((0, ("FOREIGN_WEIGHTS",)), (late, ("DAMAGED_WEIGHTS", "STARVED"))):
+            paced.memory.errors = {place: code}
+            await paced.ends(*errors)
+    paced.memory.errors = {}
+    paced.memory.words = paced.words[:late]
+    await paced.ends("DAMAGED_WEIGHTS", "STARVED")
+    assert paced.memory.outside
+    paced.memory.words = [0xFFFFFFFF] * len(paced.words)
+    await paced.ends("FOREIGN_WEIGHTS")
+    paced.memory.words = paced.words
+    await paced.ends()
+
+
+@cocotb.test(skip=not _PACED)
+async def silence(dut: Any) -> None:
+    """A memory that does not take an address or does not answer: a status, again in the next run; answers that come late are dropped,
+    between two runs or in the next one, which is right."""
+    paced = await _Paced.start(dut)
+    for fault in ("deaf", "mute"):
+        for restarted in (False, True):
+            setattr(paced.memory, fault, True)
+            await paced.ends("SILENT_MEMORY")
+            if restarted:
+                await paced.ends("SILENT_MEMORY")
+            setattr(paced.memory, fault, False)
+            if restarted:
+                for _ in range(500):
+                    await RisingEdge(dut.aclk)
+            status = await paced.get("STATUS")
+            assert status >> paced.constants["STATUS_ERROR"] & 0xFF == paced.constants["ERROR_SILENT_MEMORY"]
+            await paced.ends()
 
 
 @cocotb.test(skip=bench_parameters().get("bus") != "axi" or bench_parameters().get("streamed"))

@@ -3,6 +3,7 @@ what cannot be streamed is refused."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -20,8 +21,9 @@ from macaw.hw.config import EngineConfig
 from macaw.hw.external.sdram_timing import MT48LC16M16
 from macaw.hw.external.weight_stream import BURST_WORDS
 from macaw.hw.primitives.target import Family
+from macaw.sim.cost.axi_memory import AxiMemory
 from macaw.sim.cost.cycles import LayerCycles
-from macaw.sim.cost.external_memory import IdealMemory, Sdram
+from macaw.sim.cost.external_memory import ExternalMemory, IdealMemory, Sdram
 from macaw.sim.cost.resources import engine_resources
 from macaw.sim.cost.weight_stream import BlockLoad, streamed_passes
 from macaw.sim.golden.weight_stream import read_stream
@@ -81,7 +83,8 @@ def test_every_pass_finds_its_weights(array: tuple[int, int, int], depth: int) -
                 )
 
 
-def test_a_fast_memory_costs_nothing_and_a_slow_one_the_difference() -> None:
+@pytest.mark.parametrize("kind", [IdealMemory, AxiMemory])
+def test_a_fast_memory_costs_nothing_and_a_slow_one_the_difference(kind: Callable[..., ExternalMemory]) -> None:
     """Passes of 1000 cycles with blocks of 240 words, of which two fit: hidden at 4 cycles a word; at 5 cycles, each pass waits for
     what its block takes longer."""
     config = EngineConfig(p=1, m=1, n=1, streaming=True)
@@ -89,7 +92,7 @@ def test_a_fast_memory_costs_nothing_and_a_slow_one_the_difference() -> None:
     blocks = [BlockLoad(words=237, after=max(0, number - 1)) for number in range(20)]
 
     def waits(interval: int) -> list[int]:
-        memory = IdealMemory(words=1 << 20, latency=2, interval=interval)
+        memory = kind(words=1 << 20, latency=2, interval=interval)
         return [item.waiting for item in streamed_passes(config, passes, list(range(1, 21)), blocks, memory)]
 
     assert waits(4)[0] > 900 and sum(waits(4)[1:]) == 0  # the first block comes while nothing can run

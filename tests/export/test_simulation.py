@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,12 +15,14 @@ from macaw.boards.accelerator import Accelerator
 from macaw.boards.catalog import find_board
 from macaw.compiler.compilation import Compilation, compile_graph
 from macaw.compiler.model_import import import_model
+from macaw.compiler.weight_streaming import streamed_cycles
 from macaw.export.design import Design
 from macaw.export.register_table import constants
 from macaw.export.verilog_text import header, modules, split
 from macaw.scripts.build_folder import board_budget
 from macaw.scripts.demo import example
-from macaw.sim.cost.external_memory import IdealMemory
+from macaw.sim.cost.axi_memory import AxiMemory
+from macaw.sim.cost.cycles import program_cycles
 from macaw.sim.golden_network import GoldenNetwork
 from macaw.sim.layered_network import layered_network
 from macaw.sim.random_network import random_graph
@@ -80,12 +83,25 @@ def test_network(network: Compilation, bus: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_streamed_weights(tmp_path: Path) -> None:
-    """Weights come over the AXI4 master, from a memory with pauses; an error of its bus ends in a status."""
-    budget = replace(board_budget(find_board("ulx3s-85f")), block_rams=6, external=IdealMemory(words=1 << 16, latency=9, interval=1))
-    network = compile_graph(layered_network("streamed", (4, 4, 8), [32, 10]), budget, array=(1, 4, 2), depth=1)
-    assert network.config.streaming and len(network.program.external)
-    _simulate(network, "axi", tmp_path)
+def test_memories_on_axi(tmp_path: Path) -> None:
+    """Weights come over the AXI4 master. With a memory of known latency and rate the engine takes the predicted cycles, with one that
+    pauses at random it computes the same, and what a memory does wrong ends in a status. A fast memory hides all weights."""
+    fast, *slow = memories = [
+        AxiMemory(words=1 << 16, latency=9), AxiMemory(words=1 << 16, latency=30, interval=12), AxiMemory(words=1 << 16, latency=150, ahead=2),
+        AxiMemory(words=1 << 16, latency=1, interval=3, gap=90, ahead=1),
+    ]  # fmt: skip
+    budget = replace(board_budget(find_board("ulx3s-85f")), block_rams=6, external=fast)
+    graph = layered_network("streamed", (4, 4, 8), [(3, 16), (3, 16), (3, 16), (3, 8)])
+    network = compile_graph(graph, budget, array=(1, 4, 2), depth=1)
+    assert network.config.streaming and network.weights is not None
+    predicted = []
+    for memory in memories:
+        layers = streamed_cycles(network.config, network.weights, memory)
+        stalls = sum(layer.waiting for layer in layers)
+        predicted.append({"timing": asdict(memory), "cycles": program_cycles(network.config, layers), "stalls": stalls})
+    assert predicted[0]["stalls"] == 0 and predicted[0]["cycles"] == network.cycles
+    assert all(item["stalls"] for item in predicted[1:]) and len(slow) == 3
+    _simulate(network, "axi", tmp_path, simulator="verilator", memories=predicted)
 
 
 @pytest.mark.slow
@@ -96,7 +112,9 @@ def test_digits(tmp_path: Path) -> None:
     _simulate(network, "axi", tmp_path, simulator="verilator")
 
 
-def _simulate(network: Compilation, bus: str, tmp_path: Path, *, simulator: str = "icarus") -> None:
+def _simulate(
+    network: Compilation, bus: str, tmp_path: Path, *, simulator: str = "icarus", memories: Sequence[dict[str, Any]] = ()
+) -> None:
     """Export, and run the bench."""
     maps, graph = network.program.maps, network.graph
     design = Design(
@@ -111,6 +129,6 @@ def _simulate(network: Compilation, bus: str, tmp_path: Path, *, simulator: str 
         path, top="macaw_small", test_module="macaw.sim.bench.bus_network", build_dir=tmp_path, simulator=simulator,
         parameters={
             "bus": bus, "network": str(_file(network, tmp_path)), "constants": constants(design),
-            "streamed": network.config.streaming,
+            "streamed": network.config.streaming, "memories": list(memories),
         },
     )  # fmt: skip
