@@ -1,20 +1,24 @@
 """Layers of the accelerator paper's networks on its 8 x 8 x 8 array, in RTL. `python -m macaw.scripts.paper_layers --help`.
 
 Shapes are the paper's, weights and inputs random int8. RTL, golden model and cycle model must agree; the array steps that the paper
-counts are printed beside the cycles.
+counts are printed beside the cycles. With ``--docs`` writes docs/figures/paper_layers.json and the table of the whole network between
+the markers in docs/energy.md: every layer in the cycle model, with the external bytes of the study's schedule of single layers.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ..compiler.engine_sizing import MOST_WORDS
 from ..compiler.graph import Convolution, Graph, Tensor
-from ..compiler.network_plan import plan_network
+from ..compiler.network_plan import NetworkPlan, plan_network
 from ..compiler.requantization import FloatRequantization
 from ..compiler.requantize import requantize
 from ..hw.config import EngineConfig
@@ -22,13 +26,20 @@ from ..hw.emit import write_verilog
 from ..hw.engine import Engine
 from ..hw.errors import UserError
 from ..sim.core_simulation import CoreSimulation
+from ..sim.cost.cycles import LayerCycles, layer_cycles, program_cycles
+from ..sim.energy.energy_model import SCHEDULES, Design, schedule
 from ..sim.energy.layer_shape import LayerShape
+from ..sim.energy.memory_technology import ACCUMULATORS, RRAM, SRAM
 from ..sim.energy.networks import NETWORKS
 from .console import CONSOLE, run_command, stages
 from .generate import parse_array
+from .marked_section import write_section
 from .random_networks import Outcome, run_plan
 
-__all__ = ["layer_graph", "main", "run_layers"]
+__all__ = ["SECTION", "layer_graph", "main", "network_figures", "run_layers", "table"]
+
+SECTION = "paper-layers"
+"""Name of the section of the page."""
 
 
 def layer_graph(layer: LayerShape, generator: np.random.Generator) -> Graph:
@@ -63,25 +74,37 @@ def layer_graph(layer: LayerShape, generator: np.random.Generator) -> Graph:
     return graph
 
 
-def run_layers(layers: Sequence[LayerShape], array: tuple[int, int, int], depth: int, folder: Path) -> list[Outcome]:
-    """Runs each layer on one engine of ``array`` that holds the largest. Raises CheckFailed at the first difference."""
+def _engine(
+    layers: Sequence[LayerShape], plans: Sequence[NetworkPlan], array: tuple[int, int, int], depth: int
+) -> EngineConfig:
+    """The engine of ``array`` that holds the largest of the layers."""
     p, m, n = array
-    plans = [
-        plan_network(layer_graph(layer, np.random.default_rng(index)), p, m, n) for index, layer in enumerate(layers)
-    ]
-    config = EngineConfig(
+    return EngineConfig(
         p=p,
         m=m,
         n=n,
         depth=depth,
         extent_width=9,
         group_width=max(plan.most_groups for plan in plans).bit_length(),
-        feature_depth=max(plan.feature_words for plan in plans),
+        # The paper's maps stream through smaller memories; cycles do not depend on what is beyond the address space.
+        feature_depth=min(max(plan.feature_words for plan in plans), MOST_WORDS),
         weight_depth=max(plan.weight_words(4) for plan in plans),
         tap_depth=max(plan.tap_count for plan in plans),
         accumulator_width=max(16 + (layer.positions * layer.channels).bit_length() for layer in layers),
         pooling=False,
     )
+
+
+def _plans(layers: Sequence[LayerShape], array: tuple[int, int, int]) -> list[NetworkPlan]:
+    return [
+        plan_network(layer_graph(layer, np.random.default_rng(index)), *array) for index, layer in enumerate(layers)
+    ]
+
+
+def run_layers(layers: Sequence[LayerShape], array: tuple[int, int, int], depth: int, folder: Path) -> list[Outcome]:
+    """Runs each layer on one engine of ``array`` that holds the largest. Raises CheckFailed at the first difference."""
+    plans = _plans(layers, array)
+    config = _engine(layers, plans, array, depth)
     write_verilog(Engine(config), folder / "core.v", name="core")
     outcomes = []
     with stages() as progress, CoreSimulation(folder / "core.v", folder) as core:
@@ -94,6 +117,60 @@ def run_layers(layers: Sequence[LayerShape], array: tuple[int, int, int], depth:
     return outcomes
 
 
+def network_figures(
+    network: str, array: tuple[int, int, int], depth: int, outcomes: Mapping[str, Outcome]
+) -> dict[str, Any]:
+    """Every layer of a network by itself: the paper's steps, the cycle model's cycles on an engine for it, those of the RTL
+    where it was run, and its external bytes by kind in the smallest buffers of the study, layer by layer.
+
+    ``outcomes``: by layer; they give the engine of their layers.
+    """
+    layers = NETWORKS[network]
+    p, m, n = array
+    design = Design(features=SRAM[0], weights=RRAM[0], accumulator=ACCUMULATORS[1], p=p, m=m, n=n)
+    traffic = [segment.traffic for segment in schedule(layers, design, SCHEDULES[0]).segments]
+    rows = []
+    for layer, plan, moved in zip(layers, _plans(layers, array), traffic, strict=True):
+        outcome = outcomes.get(layer.name)
+        config = outcome.engine if outcome else _engine([layer], [plan], array, depth)
+        parts = [layer_cycles(config, item.loops(tile, run)) for item in plan.layers for tile, run in item.passes]
+        cycles = program_cycles(config, [sum(parts, LayerCycles())])
+        rows.append(
+            {
+                "name": layer.name,
+                "products": layer.products,
+                "steps": layer.steps(p, m, n),
+                "cycles": cycles,
+                "rtl_cycles": outcome.cycles if outcome else None,
+                "weights": moved.weights,
+                "features_read": moved.features_read,
+                "features_written": moved.features_written,
+            }
+        )
+    return {
+        "network": network, "array": list(array), "depth": depth, "layers": rows,
+        "buffers": f"{design.features.name} feature buffers, {design.weights.name} weight buffer",
+    }  # fmt: skip
+
+
+def table(figures: Mapping[str, Any]) -> str:
+    """Markdown of the measurements."""
+    slots = figures["array"][0] * figures["array"][1] * figures["array"][2]
+    lines = [
+        "| Layer | Steps, paper's count | Cycles, cycle model | Cycles, RTL | Slots used | Weights read | Features read | Features written |",
+        "|---|" + "---:|" * 7,
+    ]
+    names = ("steps", "cycles", "weights", "features_read", "features_written", "products")
+    total = {name: sum(row[name] for row in figures["layers"]) for name in names}
+    for row in [*figures["layers"], total | {"name": "all", "rtl_cycles": None}]:
+        rtl = f"{row['rtl_cycles']:,}" if row["rtl_cycles"] else ""
+        used = f"{100 * row['products'] / (row['cycles'] * slots):.1f} %"
+        moved = " | ".join(f"{row[name]:,}" for name in names[2:5])
+        lines.append(f"| {row['name']} | {row['steps']:,} | {row['cycles']:,} | {rtl} | {used} | {moved} |")
+    array = " x ".join(map(str, figures["array"]))
+    return f"{figures['network']} on {array}, depth {figures['depth']}; {figures['buffers']}.\n\n" + "\n".join(lines)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(
@@ -103,6 +180,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--network", choices=sorted(NETWORKS), default="vgg-11")
     parser.add_argument("--array", default="8,8,8", help="p,m,n")
     parser.add_argument("--depth", type=int, default=16, help="pixel groups that share a read of the weights")
+    parser.add_argument("--docs", type=Path, help="folder of energy.md; without it nothing is written")
     arguments = parser.parse_args(argv)
 
     def command() -> None:
@@ -113,13 +191,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         layers = [known[name] for name in arguments.layers]
         array = parse_array(arguments.array)
         with tempfile.TemporaryDirectory() as folder:
-            for layer, outcome in zip(layers, run_layers(layers, array, arguments.depth, Path(folder)), strict=True):
+            outcomes = run_layers(layers, array, arguments.depth, Path(folder))
+            for layer, outcome in zip(layers, outcomes, strict=True):
                 slots = array[0] * array[1] * array[2]
                 CONSOLE.print(
                     f"{layer.name}: {outcome.layers}: RTL = golden model = cycle model; {layer.steps(*array):,} steps by the paper's "
                     f"count, {outcome.cycles:,} cycles, {outcome.stalls:,} of them stalls, "
                     f"{100 * layer.products / (outcome.cycles * slots):.1f} % of the slots"
                 )
+        if arguments.docs is not None:
+            measured = dict(zip(arguments.layers, outcomes, strict=True))
+            figures = network_figures(arguments.network, array, arguments.depth, measured)
+            (arguments.docs / "figures" / "paper_layers.json").write_text(json.dumps(figures, indent=2) + "\n")
+            write_section(arguments.docs / "energy.md", SECTION, table(figures))
 
     return run_command(command)
 
