@@ -1,4 +1,4 @@
-"""What a bus costs: cells of the wrappers alone after synthesis. `python -m macaw.scripts.bus_figures --help`.
+"""What a bus and an external memory cost: cells of the wrappers alone after synthesis. `python -m macaw.scripts.bus_figures --help`.
 
 Writes docs/figures/buses.json and the table between the markers in docs/integration.md.
 """
@@ -18,6 +18,10 @@ from ..hw.bus.axi_lite import AxiLite
 from ..hw.bus.axi_master import AxiMaster
 from ..hw.bus.axi_stream import AxiStream
 from ..hw.bus.wishbone import Wishbone
+from ..hw.config import EngineConfig
+from ..hw.external.sdram_controller import SdramController
+from ..hw.external.sdram_timing import MT48LC16M16
+from ..hw.external.weight_prefetcher import WeightPrefetcher
 from ..hw.primitives.target import Family
 from .console import CONSOLE, run_command
 from .marked_section import write_section
@@ -31,10 +35,13 @@ _OFFSET_BITS = 12
 """A window of 256 KiB, that of the digits' network on 4 x 8 x 4."""
 
 _PLACES = {"input_first": 0, "input_words": 1, "output_first": 0, "output_words": 1}
+_STREAMING = EngineConfig(p=4, m=8, n=4, streaming=True)
 _WRAPPERS: dict[str, Callable[[], Any]] = {
     "AxiLite": partial(AxiLite, _OFFSET_BITS),
     "AxiMaster": AxiMaster,
     "AxiStream": partial(AxiStream, _OFFSET_BITS, **_PLACES),
+    "SdramController, 75 MHz": partial(SdramController, MT48LC16M16.cycles(75_000_000), pin_delay=2),
+    "WeightPrefetcher": partial(WeightPrefetcher, _STREAMING),
     "Wishbone, classic": partial(Wishbone, _OFFSET_BITS),
     "Wishbone, pipelined": partial(Wishbone, _OFFSET_BITS, pipelined=True),
 }

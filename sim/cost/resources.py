@@ -32,6 +32,8 @@ on an ECP5 and what packing adds (docs/dot-products.md)."""
 _PAIRED_LUTS = {False: (9.5, 12.0, 5.7, 10.0), True: (11.5, 20.0, 6.0, 50.0)}
 """Of a paired dot product and of the term of a pixel: look-up tables for each byte of a word, and besides. First where all
 activations are binary, then where they may be bytes, too."""
+_STREAMING_LUTS = 993 + 228
+"""Weight prefetcher and SDRAM controller on an ECP5, as docs/integration.md measures them (bus_figures); they hardly depend on the array."""
 _LUT_FACTOR = {Family.GENERIC: 1.0, Family.ECP5: 1.15, Family.ICE40: 1.43, Family.ICE40UP: 1.43, Family.GOWIN: 2.2, Family.NEXUS: 1.4}
 
 
@@ -145,9 +147,10 @@ def engine_resources(config: EngineConfig, family: Family) -> EngineResources:
         # Parameters that wait and those in use; the running sums and the finished ones.
         registers = n * (width * config.parameter_words + config.parameter_width)
         registers += 2 * config.accumulator_width * dots if config.depth == 1 else 0
+    streaming = _STREAMING_LUTS if config.streaming else 0
     luts = tree + select + accumulate + scale + drain + rotate + pool + requantize + control + write
     return EngineResources(
-        luts=round(luts * _LUT_FACTOR[family]) + registers + products,
+        luts=round(luts * _LUT_FACTOR[family]) + registers + products + streaming,
         block_rams=blocks,
         multipliers=multipliers,
         single_port_rams=single_port_rams,
