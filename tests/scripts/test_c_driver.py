@@ -43,6 +43,7 @@ WEIGHT_ERRORS = {
     CoreError.FOREIGN_WEIGHTS: "does not hold this build's weights: load the network again",
     CoreError.DAMAGED_WEIGHTS: "weights came from the external memory with a wrong checksum: load the network again",
     CoreError.SILENT_MEMORY: "the external memory does not answer",
+    CoreError.DAMAGED_MAP: "rows of a map came back from the external memory with a wrong checksum",
     CoreError.STARVED: "a layer waits for weights that its weight stream does not have: load the network again",
 }
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
