@@ -19,15 +19,16 @@ from .stage import Progress, silent
 from .toolchain import Implementation, keep_copies, place_and_route, run_synthesis
 from .ulx3s import ULX3S_85F
 
-__all__ = ["implement_component", "synthesize"]
+__all__ = ["implement_component", "netlist_of", "synthesize"]
 
 _SCRIPT = """\
 read_rtlil macaw.il
 {keep_copies}
 {synthesis} -top macaw
 tee -q -o macaw.stat.json stat -json
-write_json macaw.json
+{write}
 """
+_NETLIST = "macaw.netlist.v"
 
 
 class _Isolated(Elaboratable):
@@ -57,8 +58,10 @@ class _Isolated(Elaboratable):
         return m
 
 
-def _prepare(component: Any, folder: Path, destination: Board | Device, ports: Any = None) -> str:
-    """Write the design and its script; the script's name."""
+def _prepare(
+    component: Any, folder: Path, destination: Board | Device, ports: Any = None, write: str = "write_json macaw.json"
+) -> str:
+    """Write the design and its script; the script's name. ``write``: the Yosys command that writes the netlist."""
     text = rtlil.convert(component, name="macaw", ports=ports, platform=Target(destination.family), emit_src=False)
     (folder / "macaw.il").write_text(text)
     flow = flow_of(destination)
@@ -68,7 +71,9 @@ def _prepare(component: Any, folder: Path, destination: Board | Device, ports: A
     name, text = flow.stand_ins
     if name:
         (folder / name).write_text(text)
-    (folder / "macaw.ys").write_text(_SCRIPT.format(synthesis=synthesis, keep_copies=keep_copies(destination.family)))
+    (folder / "macaw.ys").write_text(
+        _SCRIPT.format(synthesis=synthesis, keep_copies=keep_copies(destination.family), write=write)
+    )
     return "macaw.ys"
 
 
@@ -92,6 +97,19 @@ def synthesize(
     folder = Path(directory).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     return run_synthesis(folder, _prepare(component, folder, find_device(_EXAMPLES[family])), family, progress)[0]
+
+
+def netlist_of(component: Any, family: Family, directory: Path, *, name: str) -> str:
+    """Verilog of a component's cells after synthesis for a family, with ``name`` as its module; the ports are those of
+    :func:`macaw.hw.emit.verilog`.
+
+    Files stay in ``directory``. Raises CheckFailed if Yosys fails, UserError if it is missing.
+    """
+    folder = Path(directory).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    write = f"rename macaw {name}\nwrite_verilog -noattr {_NETLIST}"
+    run_synthesis(folder, _prepare(component, folder, find_device(_EXAMPLES[family]), write=write), family, silent)
+    return (folder / _NETLIST).read_text()
 
 
 def implement_component(

