@@ -303,14 +303,17 @@ class ArraySearch:
         if engines:
             return Candidate(arrangement=arrangement, engine=min(engines, key=rough_cycles))
         least = min(plain.feature_words, tight.feature_words)
-        for plan in network_plans(graph, *array):
-            if plan.feature_words < least:
-                least = plan.feature_words
-                engine = self._with_stream(plan, array, arrangement)
-                if engine is not None:
-                    return Candidate(arrangement=arrangement, engine=engine)
-        self._least_maps[arrangement, array[0], array[1]] = least
-        return None
+        # Where the lowest tiles do not make it fit, no others do.
+        lowest = plan_network(graph, *array, in_place=True, tile_rows=1)
+        self._least_maps[arrangement, array[0], array[1]] = min(least, lowest.feature_words)
+        if lowest.feature_words >= least or (engine := self._with_stream(lowest, array, arrangement)) is None:
+            return None
+        tiled = (plan for plan in network_plans(graph, *array) if lowest.feature_words < plan.feature_words < least)
+        for plan in tiled:
+            if (better := self._with_stream(plan, array, arrangement)) is not None:
+                engine = better
+                break
+        return Candidate(arrangement=arrangement, engine=engine)
 
     def _with_stream(self, plan: NetworkPlan, array: Array, arrangement: Arrangement) -> SizedEngine | None:
         """The shallowest of the fast depths, None if none fits."""
