@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,6 +133,20 @@ class LayerPlan:
             "tail_last": self.output.width - (self.row_groups - 1) * self.output.p - 1,
             "output_bits": self.output.bits,
         }
+
+    def output_channels(self, run: OutputRun) -> range:
+        """Channels that a run makes."""
+        return range(run.first_group * self.lanes, min((run.first_group + run.groups) * self.lanes, self.output.channels))
+
+    def output_words(self, run: OutputRun) -> range:
+        """Words of an output pixel that a run writes."""
+        channels = self.output_channels(run)
+        return range(channels.start // self.output.word_channels, -(-channels.stop // self.output.word_channels))
+
+    @property
+    def word_groups(self) -> int:
+        """Output groups that end with a word: so many, and multiples."""
+        return self.output.word_channels // gcd(self.output.word_channels, self.lanes)
 
     @property
     def weight_words(self) -> int:

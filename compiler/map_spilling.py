@@ -22,6 +22,9 @@ __all__ = ["MapSpiller"]
 _LONGEST = 12
 """Layers of a segment of several tiles."""
 
+_BLOCKS = 4
+"""Parts of the weight buffer that a run of weights is cut to, about."""
+
 _MOVE_CYCLES = 60
 """About what a move costs besides its words."""
 
@@ -32,7 +35,7 @@ _SLACK = (1.0, 0.94, 0.86)
 @dataclass(frozen=True, kw_only=True)
 class _Span:
     """Layers ``first`` to ``last`` in tiles of ``rows`` output rows. ``windows``: rows of each map that lies in a window;
-    ``kept``: maps that nobody else reads and that are whole all the same. ``cycles``: roughly."""
+    ``kept``: maps that nobody else reads and that are whole all the same. ``weights_first``: as of a Segment. ``cycles``: roughly."""
 
     first: int
     last: int
@@ -40,6 +43,7 @@ class _Span:
     tiles: tuple[SegmentTile, ...]
     windows: Mapping[str, int]
     kept: frozenset[str]
+    weights_first: bool
     cycles: float
 
 
@@ -81,12 +85,12 @@ class MapSpiller:
         """Addresses that no plan can do without: the network's output."""
         return self.planner.wholes[self._whole(self.planner.graph.output)].size
 
-    def plan(self, capacity: int, largest: int, weight_words: int) -> NetworkPlan | None:
+    def plan(self, capacity: int, largest: int, weight_words: int, *, weights_first: bool = False) -> NetworkPlan | None:
         """A plan for a buffer of ``capacity`` addresses in a bank, in which maps of more than ``largest`` addresses go through the
         external memory from segment to segment; None if there is none. ``weight_words``: words of the weight buffer, with which
-        the weights that tiles read again are estimated."""
+        the weights that tiles read again are estimated. ``weights_first``: whether layers may read their rows again instead."""
         for slack in _SLACK:
-            spans = _Spans(self, int(slack * capacity), largest, weight_words).best()
+            spans = _Spans(self, int(slack * capacity), largest, weight_words, weights_first).best()
             if spans is None:
                 return None
             plan = self._build(spans, largest)
@@ -140,8 +144,9 @@ def _place(name: str, number: int, span: _Span) -> tuple[str, int | None]:
 class _Spans:
     """The division into segments with the fewest cycles."""
 
-    def __init__(self, spiller: MapSpiller, capacity: int, largest: int, weight_words: int) -> None:
+    def __init__(self, spiller: MapSpiller, capacity: int, largest: int, weight_words: int, weights_first: bool) -> None:
         self.spiller, self.capacity, self.largest, self.weight_words = spiller, capacity, largest, weight_words
+        self.weights_first = weights_first
         config = spiller.config
         self.weights = [
             (plan.weight_words + config.parameter_words * plan.parameter_groups) * config.weight_segments for plan in spiller.plans
@@ -223,10 +228,19 @@ class _Spans:
             heights |= dict.fromkeys(pair, max(heights[name] for name in pair))
         if self._peak(first, last, used, heights, kept, tiled=len(tiles) > 1) > self.capacity:
             return None
+        orders = (False, True) if first == last and len(tiles) > 1 and self._cuts(first) else (False,)
+        cycles = {order: self._span_cycles(first, last, tiles, external, leaving, order) for order in orders}
+        order = min(orders, key=cycles.__getitem__)
         return _Span(
-            first=first, last=last, rows=rows, tiles=tuple(tiles), windows=heights, kept=frozenset(kept),
-            cycles=self._span_cycles(first, last, tiles, external, leaving),
+            first=first, last=last, rows=rows, tiles=tuple(tiles), windows=heights, kept=frozenset(kept), weights_first=order,
+            cycles=cycles[order],
         )  # fmt: skip
+
+    def _cuts(self, layer: int) -> bool:
+        """Whether a layer's weights may be used run by run: every run reads all of its input, and its output is a map of its own."""
+        plan = self.spiller.plans[layer]
+        whole = self.spiller._whole(plan.node.output) == plan.node.output
+        return self.weights_first and whole and plan.multiplies and len(plan.runs) == 1 and plan.runs[0].period >= plan.runs[0].groups
 
     def _peak(
         self, first: int, last: int, used: Mapping[str, list[int]], windows: Mapping[str, int], kept: set[str], *, tiled: bool
@@ -253,20 +267,23 @@ class _Spans:
         return most
 
     def _span_cycles(
-        self, first: int, last: int, tiles: Sequence[SegmentTile], external: set[str], leaving: frozenset[str]
+        self, first: int, last: int, tiles: Sequence[SegmentTile], external: set[str], leaving: frozenset[str], weights_first: bool
     ) -> float:
         """Roughly: the array and the weights side by side, the maps in between."""
         spiller = self.spiller
         moved = moves = 0
+        again = sum(self.weights) > self.weight_words * spiller.config.weight_segments
+        weights = sum(self.weights[first : last + 1])
+        runs = -(-_BLOCKS * weights // (self.weight_words * spiller.config.weight_segments)) if weights_first else 1
         for name in external:
             place = spiller._external(name)
             for tile in tiles:
                 low, high = tile.stored[name] if name in leaving else tile.held[name]
-                moved += (high - low) * place.row_words * place.layout.words
-                moves += 1
-        weights = sum(self.weights[first : last + 1])
-        again = sum(self.weights) > self.weight_words * spiller.config.weight_segments
+                moved += (high - low) * place.row_words * place.layout.words * (1 if name in leaving else runs)
+                moves += runs
         read = weights * spiller.word_cycles if again else 0.0
+        if weights_first:
+            read /= len(tiles)
         work = sum(
             max(sum(spiller.tile_cycles(first + k, high - low) for k, (low, high) in enumerate(tile.computed)), read) for tile in tiles
         )
@@ -340,7 +357,7 @@ class _Assembly:
                     if spiller._whole(name) in span.windows:
                         windows[index, name] = self._layout(name, number)
             moves = tuple(self._moves(number, tile) for tile in span.tiles)
-            segments.append(Segment(first=span.first, last=span.last, moves=moves))
+            segments.append(Segment(first=span.first, last=span.last, moves=moves, weights_first=span.weights_first))
         return NetworkPlan(
             graph=planner.graph,
             layers=tuple(layers),

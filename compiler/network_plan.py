@@ -46,14 +46,30 @@ class RowMove:
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
-    """Layers ``first`` to ``last``, tile by tile: tile t is tile t of each of them. ``moves``: of each tile."""
+    """Layers ``first`` to ``last``, tile by tile: tile t is tile t of each of them. ``moves``: of each tile.
+
+    ``weights_first``: one layer, output run by output run, in each all tiles: each weight is read once and the tiles' input rows
+    several times, instead of the other way round. A run then ends with a word of the output map.
+    """
 
     first: int
     last: int
     moves: tuple[tuple[RowMove, ...], ...]
+    weights_first: bool = False
 
     def steps(self, layers: Sequence[LayerPlan]) -> Iterator[PlannedPass | RowMove]:
         """Passes and moves in order."""
+        if self.weights_first:
+            layer = layers[self.first]
+            for run in layer.runs:
+                words = layer.output_words(run)
+                for tile, moves in zip(layer.tiles, self.moves, strict=True):
+                    yield from (move for move in moves if not move.storing)
+                    yield PlannedPass(layer=self.first, tile=tile, run=run)
+                    yield from (
+                        replace(move, first_word=words.start, words=len(words)) for move in moves if move.storing
+                    )
+            return
         for number, moves in enumerate(self.moves):
             for index in range(self.first, self.last + 1):
                 yield from (move for move in moves if move.layer == index and not move.storing)

@@ -44,15 +44,25 @@ class ProgramLayer:
 
 @dataclass(frozen=True, kw_only=True)
 class ProgramStep:
-    """``descriptors`` descriptors in a row that make rows ``first`` .. ``first + rows - 1`` of ``layer``'s output; behind them these
-    lie in the feature buffer from row ``place_row`` of ``place`` on."""
+    """``descriptors`` descriptors in a row that make rows ``first`` .. ``first + rows - 1`` of ``layer``'s output, in it ``channels``;
+    ``place`` is where these lie behind them, or what there is of the map from row ``place_row`` on."""
 
     layer: ProgramLayer
     descriptors: int
     first: int
     rows: int
+    channels: range
     place: MapLayout
     place_row: int
+
+    def part(self, whole: NDArray[np.int8]) -> NDArray[np.int8]:
+        """What the step makes of a map."""
+        return whole[self.first : self.first + self.rows, :, self.channels.start : self.channels.stop]
+
+    def found(self, held: NDArray[np.int8]) -> NDArray[np.int8]:
+        """The same of what lies in ``place``."""
+        row = self.first - self.place_row
+        return held[row : row + self.rows, :, self.channels.start : self.channels.stop]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,9 +322,12 @@ def _steps(network: NetworkPlan, layers: Sequence[ProgramLayer]) -> Iterator[Pro
 
     for (index, tile), passes in groupby(network.passes(), key):
         target = network.place(index, layers[index].output)
+        runs = [step.run for step in passes]
+        channels = [network.layers[index].output_channels(run) for run in runs]
         yield ProgramStep(
             layer=layers[index],
-            descriptors=len(list(passes)),
+            descriptors=len(runs),
+            channels=range(min(item.start for item in channels), max(item.stop for item in channels)),
             first=tile.first if tile else 0,
             rows=tile.rows if tile else target.height,
             place=target,

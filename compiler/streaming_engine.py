@@ -4,9 +4,11 @@ one whose maps do not fit, either."""
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 from ..hw.config import EngineConfig
 from ..hw.control.descriptor import descriptor_words
+from ..hw.external.external_map import ExternalMap
 from ..sim.cost.cycles import program_cycles
 from ..sim.cost.external_memory import ExternalMemory
 from ..sim.cost.resources import block_rams, engine_resources, weight_block_rams
@@ -120,8 +122,8 @@ def spilling_engine(
     for share in _FEATURE_SHARES:
         words = _depth_of(share * budget.block_rams, least, budget, step)
         weights = _weight_depth_of((1 - share) * budget.block_rams, least, budget, step)
-        for part in _LARGEST:
-            plan = spiller.plan(words, int(part * words), weights)
+        for part, weights_first in product(_LARGEST, (False, True)):
+            plan = spiller.plan(words, int(part * words), weights, weights_first=weights_first)
             if plan is None or any((plan.segments, plan.windows) == (other.segments, other.windows) for other in found):
                 continue
             found.append(plan)
@@ -159,6 +161,9 @@ def why_not_streamed(engine: SizedEngine, budget: Budget) -> str:
         key=lambda item: item[1],
     )
     total = plan.weight_words(config.parameter_words) * config.weight_segments
+    outside = _why_not_spilled(engine, budget, total)
+    if outside and total <= memory.words:
+        return outside
     if total > memory.words:
         return (
             f"the weights need {total * 4 / 2**20:.1f} MiB, the external memory of {budget.name} has {memory.words * 4 / 2**20:g}"
@@ -167,3 +172,33 @@ def why_not_streamed(engine: SizedEngine, budget: Budget) -> str:
         f"the weights are streamed, for which the weight buffer needs room for two output groups: one of node "
         f"{layer.node.name!r} has {words} words of {config.weight_width} bits"
     )
+
+
+def _why_not_spilled(engine: SizedEngine, budget: Budget, weights: int) -> str:
+    """Why maps outside of the chip do not help, as part of a sentence; empty where they fit, or nothing simple is wrong.
+
+    ``weights``: 32-bit words of them.
+    """
+    memory, config, plan = budget.external, engine.config, engine.plan
+    assert memory is not None
+
+    def blocks(words: int) -> int:
+        return config.p * block_rams(budget.family, config.word_width, round_up(words, memory_step(budget)), 8)
+
+    if plan.feature_words <= config.feature_depth and blocks(plan.feature_words) <= budget.block_rams // 2:
+        return ""
+    output = plan.layers[-1] if plan.layers[-1].node.output == plan.graph.output else plan.largest_step[0]
+    if blocks(output.output.size) > budget.block_rams:
+        return (
+            f"maps may lie in the external memory, but the output map of node {output.node.name!r} must lie in the feature buffer: "
+            f"{output.output.size} words in each of {config.p} banks"
+        )
+    maps = {(layer.node.output, ExternalMap(layout=layer.output).size) for layer in plan.layers}
+    maps.add((plan.graph.input, ExternalMap(layout=plan.layers[0].input).size))
+    largest = max(size for _, size in maps)
+    if weights + largest > memory.words:
+        return (
+            f"the weights and maps outside of the chip need {4 * (weights + sum(size for _, size in maps)) / 2**20:.1f} MiB, the external "
+            f"memory of {budget.name} has {memory.words * 4 / 2**20:g}"
+        )
+    return ""

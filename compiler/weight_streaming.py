@@ -125,12 +125,14 @@ def group_words(plan: LayerPlan, run: OutputRun, parameter_words: int) -> int:
     return run.words * plan.kernel_positions + parameter_words if plan.multiplies else 0
 
 
-def _pieces(run: OutputRun, most: int) -> list[OutputRun]:
-    """A run as runs of at most ``most`` groups, about equally many. A piece begins with a period or ends in the one it begins in."""
+def _pieces(run: OutputRun, most: int, unit: int = 1) -> list[OutputRun]:
+    """A run as runs of at most ``most`` groups, about equally many, in multiples of ``unit``, of which there is room for one. A piece
+    begins with a period or ends in the one it begins in."""
     if run.groups <= most:
         return [run]
     pieces = []
     whole = min(-(-run.groups // -(-run.groups // most)), most)
+    whole = max(whole - whole % unit, unit)
     if whole >= run.period:
         whole -= whole % run.period
     start = 0
@@ -186,7 +188,8 @@ def _ring(network: NetworkPlan, sizes: dict[int, list[int]], pinned: dict[tuple[
             held = index, run
         last_use[-1] = len(found)
         found.append((blocks[-1].first, len(blocks) - 1))
-    order = sorted([*moves, *blocks], key=lambda block: block.after)
+    unsorted: list[StreamBlock | MoveBlock] = [*moves, *blocks]
+    order = sorted(unsorted, key=lambda block: block.after)
     number = {id(block): count for count, block in enumerate(order, 1)}
     needs = [0 if block is None else number[id(blocks[block])] for _, block in found]
     for move in moves:
@@ -213,6 +216,7 @@ def plan_weights(network: NetworkPlan, parameter_words: int, depth: int, share: 
             room -= total[index]
     pinned_words = sum(total[index] for index in kept)
     left = depth - pinned_words
+    weights_first = {segment.first for segment in network.segments if segment.weights_first}
     layers = []
     sizes: dict[int, list[int]] = {}
     pinned: dict[tuple[int, OutputRun], int] = {}
@@ -224,9 +228,10 @@ def plan_weights(network: NetworkPlan, parameter_words: int, depth: int, share: 
             if index in kept:
                 pinned[index, run] = place
                 place += run.groups * size
-            elif 2 * size > left:
+            unit = plan.word_groups if index in weights_first else 1
+            if index not in kept and 2 * size * unit > left:
                 return None
-            runs += [run] if index in kept or not size else _pieces(run, max(left // pieces // size, 1))
+            runs += [run] if index in kept or not size else _pieces(run, max(left // pieces // size, unit), unit)
         sizes[index] = [run.groups * group_words(plan, run, parameter_words) for run in runs]
         layers.append(replace(plan, runs=tuple(runs)))
     cut = replace(network, layers=tuple(layers))

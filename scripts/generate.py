@@ -241,9 +241,10 @@ def generate(
         place.check(len(image), board.title)
         (folder / FLASH_IMAGE).write_bytes(image)
     model_copy = copy_model(model, folder)
-    write_driver(
-        folder, compilation, graph, images, model=Path(model).name, board=board.title, clock_hz=clock_hz, baud=baud
-    )
+    if compilation.graph.input in program.maps:  # the driver writes inputs to the feature buffer
+        write_driver(
+            folder, compilation, graph, images, model=Path(model).name, board=board.title, clock_hz=clock_hz, baud=baud
+        )
     progress("verilog", 1.0, "core.v, board.v, images")
 
     products = sum(layer.products for layer in program.layers)

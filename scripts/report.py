@@ -30,7 +30,7 @@ _PARTS = (
     ("stalls", "waits for the drain"),
     ("drain", "drains the last pixels"),
     ("overhead", "fetch, decode, flush"),
-    ("waiting", "waits for weights from the external memory"),
+    ("waiting", "waits for weights and maps from the external memory"),
 )
 """Parts of a layer's cycles (sim/cost/cycles.py), which sum to all of them."""
 
@@ -168,6 +168,7 @@ def _page(figures: Mapping[str, Any], folder: str) -> dict[str, Any]:
         "parts": [{"key": key, "text": text} for key, text in _PARTS],
         "layers": _layers(figures),
         "streamed": figures.get("external") is not None,
+        "spilled": bool((figures.get("external") or {}).get("map_bytes_read")),
         "total": _total(figures),
         "memories": _memories(figures.get("memories") or {}, engine),
         "resources": _resources(figures, implementation, board),
@@ -276,7 +277,7 @@ def _layers(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "bar": f"{100 * min(layer['utilization'], 1.0):.2f}" if products else None,
                 "stalls": _count(layer["stalls"]),
                 "waiting": _count(layer.get("waiting")),
-                "external": _count(layer.get("external_bytes")),
+                "external": [_count(layer.get(key)) for key in ("external_bytes", "map_bytes_read", "map_bytes_written")],
                 "reasons": list(layer.get("reasons", ()))[:3],
                 "segments": segments,
             }
@@ -299,7 +300,9 @@ def _total(figures: Mapping[str, Any]) -> dict[str, str]:
         "utilization": _share(figures.get("utilization")),
         "stalls": _count(sum(layer["stalls"] for layer in layers)),
         "waiting": _count(sum(layer.get("waiting", 0) for layer in layers)),
-        "external": _count((figures.get("external") or {}).get("bytes")),
+        "external": [
+            _count((figures.get("external") or {}).get(key)) for key in ("stream_bytes", "map_bytes_read", "written_bytes")
+        ],
     }
 
 

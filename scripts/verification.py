@@ -132,9 +132,9 @@ def simulate_inputs(
                 engine.write_map(graph.input, integers[index])
                 for number, step in enumerate(program.steps):
                     engine.run_layers(step.descriptors, first=number == 0)
-                    name, rows = step.layer.output, slice(step.first, step.first + step.rows)
-                    found = engine.read_layout(step.place)[rows.start - step.place_row : rows.stop - step.place_row]
-                    differing[name] += int((found != golden[name][index][rows]).sum())
+                    name = step.layer.output
+                    found = step.found(engine.read_layout(step.place))
+                    differing[name] += int((found != step.part(golden[name][index])).sum())
                     progress("simulate RTL", (index + number / len(program.steps)) / count, f"{step.layer.name} of input {index}")
             outputs[index] = engine.infer(graph.input, graph.output, integers[index])
             seen = engine.cycles()

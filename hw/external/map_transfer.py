@@ -41,7 +41,7 @@ class MapTransfer(wiring.Component):
     done, damaged : Out(1)
         One cycle: all words have been moved; a row has a wrong checksum.
     ask : Out(1), asked : In(1), address : Out(ADDRESS_BITS), words_last : Out(range(64))
-        The next burst; ``asked`` in the cycle in which it is taken over. No burst crosses a multiple of 64 words.
+        The next burst, taken over in a cycle with both. No burst crosses a multiple of 64 words.
     arrived : In(1), word : In(32)
         Words of the bursts that read, in order; cannot wait.
     given : Out(stream of 32 bits)
@@ -235,7 +235,7 @@ class MapTransfer(wiring.Component):
                 planes_left.eq(self.head.count_last),
                 complete.eq(0),
             ]
-        with m.Elif(self.asked):
+        with m.Elif(self.ask & self.asked):
             m.d.sync += [address.eq(address + to_border), left.eq(left - to_border)]
             with m.If(ends):
                 m.d.sync += [

@@ -330,9 +330,10 @@ class WeightPrefetcher(wiring.Component):
         wanted = Signal(COMMAND, reset_less=True)
         coming = Signal(range(QUEUE_WORDS + 1))
         due = Signal(range(_MOST_DUE + 1))
-        paid = Signal()
+        wants, paid = Signal(), Signal()
         m.d.comb += [
-            transfer.asked.eq(transfer.ask & (~asking | memory.command.ready)),
+            transfer.asked.eq(~asking | memory.command.ready),
+            wants.eq(transfer.ask & transfer.asked),
             of_stream.eq(coming != 0),
             owed.eq(due != 0),
             transfer.arrived.eq(memory.read.valid & ~of_stream),
@@ -342,9 +343,9 @@ class WeightPrefetcher(wiring.Component):
         ]
         m.d.sync += [
             coming.eq(coming + Mux(ask, BURST_WORDS, 0) - (memory.read.valid & of_stream)),
-            due.eq(due + Mux(transfer.asked, transfer.words_last + 1, 0) - paid),
+            due.eq(due + Mux(wants, transfer.words_last + 1, 0) - paid),
         ]
-        with m.If(transfer.asked):
+        with m.If(wants):
             m.d.sync += [
                 asking.eq(1),
                 of_map.eq(1),

@@ -24,7 +24,7 @@ from macaw.compiler.network_plan import MapPlanner, plan_network
 from macaw.compiler.program import Program, assemble
 from macaw.compiler.requantization import FloatRequantization
 from macaw.compiler.requantize import requantize
-from macaw.compiler.weight_streaming import WeightPlan, streamed_cycles, weight_plans
+from macaw.compiler.weight_streaming import WeightPlan, plan_weights, streamed_cycles, weight_plans
 from macaw.hw.config import EngineConfig
 from macaw.hw.emit import verilog
 from macaw.hw.emitted_module import EmittedModule
@@ -70,7 +70,8 @@ def spilled(graph: Graph, config: EngineConfig, memory: ExternalMemory, share: f
     """A network with ``share`` of the addresses that its maps need without spilling; None if that cannot be."""
     planner = MapPlanner(legalize(graph, config.m), config.p, config.m, config.n)
     capacity = min(int(share * plan_network(graph, config.p, config.m, config.n).feature_words), config.feature_depth)
-    plan = MapSpiller(planner, config, memory.word_cycles).plan(capacity, int(largest * capacity), config.weight_depth)
+    spiller = MapSpiller(planner, config, memory.word_cycles)
+    plan = spiller.plan(capacity, int(largest * capacity), config.weight_depth, weights_first=which % 2 > 0)
     if plan is None or not plan.spilled:
         return None
     ways = weight_plans(plan, config.parameter_words, config.weight_depth)
@@ -120,8 +121,7 @@ def compare(core: CoreSimulation, given: Network, inputs: int = 2) -> None:
     engine.write_map(graph.input, q[0])
     for number, step in enumerate(program.steps):
         engine.run_layers(step.descriptors, first=number == 0)
-        found = engine.read_layout(step.place)[step.first - step.place_row :][: step.rows]
-        wanted = golden[step.layer.output][0][step.first : step.first + step.rows]
+        found, wanted = step.found(engine.read_layout(step.place)), step.part(golden[step.layer.output][0])
         np.testing.assert_array_equal(found, wanted, err_msg=f"{step.layer.name}, rows from {step.first} on")
     read = len(program.external) + sum(layer.map_words_read for layer in given.layers)
     for index in range(inputs):
@@ -204,6 +204,27 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreSimulation]:
     """One engine with SDRAM for many networks."""
     with system(ENGINE, SDRAM, tmp_path_factory.mktemp("sdram")) as running:
         yield running
+
+
+def test_weights_first(core: CoreSimulation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer's weights once, its rows again for each run of them: fewer words of weights, more of maps."""
+    monkeypatch.setattr("macaw.compiler.map_spilling._LONGEST", 1)
+    graph = layered_network("wide", (6, 6, 8), [(3, 40), (1, 42), (1, 8)])
+    plan = MapSpiller(MapPlanner(graph, ENGINE.p, ENGINE.m, ENGINE.n), ENGINE, SDRAM.word_cycles).plan(150, 0, 384)
+    assert plan is not None and all(segment.first == segment.last for segment in plan.segments)
+    given = []
+    for order in (False, True):
+        segments = tuple(replace(segment, weights_first=order and len(segment.moves) > 1) for segment in plan.segments)
+        weights = plan_weights(replace(plan, segments=segments), ENGINE.parameter_words, ENGINE.weight_depth, 0.0, 4)
+        assert weights is not None
+        built = network(ENGINE, weights, SDRAM)
+        assert built is not None
+        compare(core, built, 1)
+        given.append(built)
+    assert sum(len(step.channels) < 40 for step in given[1].program.steps) > 8
+    assert len(given[1].program.external) < len(given[0].program.external)
+    assert sum(layer.map_words_read for layer in given[1].layers) > sum(layer.map_words_read for layer in given[0].layers)
+    assert given[0].layers[1].map_words_written == given[1].layers[1].map_words_written
 
 
 @pytest.mark.parametrize("make", [residual, separable, joined])
