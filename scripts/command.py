@@ -19,6 +19,7 @@ from ..boards.catalog import BOARDS, find_board
 from ..boards.device import find_device
 from ..boards.figures import load_figures
 from ..hw.errors import UserError
+from .axi_timing import parse_timing
 from .bringup import bring_up
 from .console import CONSOLE, run_command, stages
 from .demo import DEFAULT_BOARD, demo
@@ -179,6 +180,10 @@ def _export(
     memory_base: Annotated[
         str, typer.Option(help="Address in bytes, as 0x10000000, of weights that are read over AXI4; a multiple of 64 MiB.")
     ] = "0",
+    memory_timing: Annotated[
+        str | None,
+        typer.Option(help="LATENCY[,INTERVAL[,GAP[,AHEAD]]] in cycles of the memory there; the header states the cycles with it."),
+    ] = None,
 ) -> None:
     """A build as a part of another system: Verilog with a standard bus, for FuseSoC, LiteX or Vivado."""
 
@@ -186,7 +191,8 @@ def _export(
         with stages() as progress:
             export_folder(
                 folder, output, form, bus=bus, primitives=primitives, each=split, name=name,
-                memory_base=parse_address(memory_base), progress=progress,
+                memory_base=parse_address(memory_base),
+                memory=None if memory_timing is None else parse_timing(memory_timing), progress=progress,
             )  # fmt: skip
 
     _exit(command)

@@ -15,6 +15,8 @@ from ..export.register_table import c_header
 from ..export.verilog_text import header, modules, split
 from ..hw.errors import UserError
 from ..hw.primitives.target import Family
+from ..sim.cost.axi_memory import AxiMemory
+from .axi_timing import cycles_with
 from .build_folder import Build, load_build, write_images
 from .console import CONSOLE, Stages
 
@@ -92,12 +94,13 @@ def _files(design: Design, form: str, *, each: bool) -> dict[str, str]:
 
 def export_folder(
     folder: Path, output: Path, form: str, *, bus: str | None = None, primitives: str = "portable", each: bool = False,
-    name: str | None = None, memory_base: int = 0, progress: Stages,
+    name: str | None = None, memory_base: int = 0, memory: AxiMemory | None = None, progress: Stages,
 ) -> Design:  # fmt: skip
     """Export the build in ``folder`` into the folder ``output``, which appears complete or not at all.
 
     ``form`` is one of FORMS, ``bus`` one of its buses; ``each``: a Verilog file for each module. The result holds the
-    Verilog, a C header with the address map, the images and what the form needs. ``memory_base``: where streamed weights lie.
+    Verilog, a C header with the address map, the images and what the form needs. ``memory_base``: where streamed weights lie;
+    ``memory``: the memory there, for which cycles are stated instead of those with the build's own.
 
     Raises UserError for a folder that is no complete build, an output that is there already, or a choice that does not exist.
     """
@@ -108,18 +111,24 @@ def export_folder(
     family = _family(build, form, primitives)
     compilation = build.compilation
     graph, maps = compilation.graph, compilation.program.maps
+    if graph.input not in maps:
+        raise UserError(
+            f"The input of the build in {folder} is larger than its feature buffer and lies in the external memory, where the streams "
+            "and windows of an export do not reach: build it for a larger device."
+        )
+    weights = compilation.weights
     design = Design(
         name=module_name(f"macaw_{Path(build.manifest['model']).stem}") if name is None else name,
         bus=chosen,
         config=compilation.config,
         model=build.manifest["model"],
-        cycles=compilation.cycles,
+        cycles=compilation.cycles if memory is None else cycles_with(compilation, memory),
         source=maps[graph.input],
         target=maps[graph.output],
         family=family,
         version=__version__,
         memory_base=memory_base,
-        memory_words=len(build.images.external),
+        memory_words=0 if weights is None else weights.external_words(compilation.config),
     )
     progress("load", 1.0, design.name)
     progress("export", 0.1, form)

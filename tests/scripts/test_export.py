@@ -65,6 +65,10 @@ def test_choices(macaw: Any, small_build: Path, tmp_path: Path) -> None:
         (("--as", "vivado-ip", "--primitives", "vendor"), ("no cells of the family ecp5",)),
         (("--as", "verilog", "--name", "9x"), ("'9x' cannot name a module",)),
         (("--as", "verilog", "--memory-base", "here"), ("'here' is no address", "0x10000000")),
+        (("--as", "verilog", "--memory-timing", "0"), ("'0' describes no memory", "LATENCY[,INTERVAL[,GAP[,AHEAD]]]")),
+        (("--as", "verilog", "--memory-timing", "1,2,3,4,5"), ("describes no memory",)),
+        (("--as", "verilog", "--memory-timing", "fast"), ("describes no memory",)),
+        (("--as", "verilog", "--memory-timing", "40,2"), ("keeps all weights on the chip", "leave --memory-timing out")),
     ],
 )
 def test_choices_that_do_not_exist(
