@@ -17,7 +17,7 @@ __all__ = ["WEIGHTS", "Attachment"]
 WEIGHTS = ("host", "bitstream", "flash", "external")
 """Where the contents of the weight, tap and program memories come from: written by the host, part of the bitstream, or
 loaded from the board's flash at power-up. External: written by the host, weights that do not fit on the chip into the board's
-external memory, from which they are streamed."""
+external memory, from which they are streamed; maps that do not fit lie there, too."""
 
 
 @dataclass(frozen=True, kw_only=True)

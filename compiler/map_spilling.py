@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from itertools import accumulate
 
 from ..hw.config import EngineConfig
 from ..hw.external.external_map import ExternalMap
@@ -80,11 +80,6 @@ class MapSpiller:
     def _external(self, name: str) -> ExternalMap:
         return ExternalMap(layout=self.planner.wholes[name])
 
-    @cached_property
-    def least_words(self) -> int:
-        """Addresses that no plan can do without: the network's output."""
-        return self.planner.wholes[self._whole(self.planner.graph.output)].size
-
     def plan(self, capacity: int, largest: int, weight_words: int, *, weights_first: bool = False) -> NetworkPlan | None:
         """A plan for a buffer of ``capacity`` addresses in a bank, in which maps of more than ``largest`` addresses go through the
         external memory from segment to segment; None if there is none. ``weight_words``: words of the weight buffer, with which
@@ -148,6 +143,12 @@ class _Spans:
         self.spiller, self.capacity, self.largest, self.weight_words = spiller, capacity, largest, weight_words
         self.weights_first = weights_first
         config = spiller.config
+        wholes = spiller.planner.wholes
+        self.lives = {
+            name: (whole.size, min(spiller.makers[name]), max(spiller.readers[name], default=-1)) for name, whole in wholes.items()
+        }
+        self.row_sizes = {name: whole.words * whole.line_words for name, whole in wholes.items()}
+        self.external = {name for name in wholes if spiller.leaves(name, largest)}
         self.weights = [
             (plan.weight_words + config.parameter_words * plan.parameter_groups) * config.weight_segments for plan in spiller.plans
         ]
@@ -200,7 +201,7 @@ class _Spans:
             for item in (*node.inputs, node.output):
                 used.setdefault(spiller._whole(item), []).append(index)
         crossing = {name for name in used if spiller.crosses(name, first, last)}
-        external = {name for name in crossing if spiller.leaves(name, self.largest)}
+        external = crossing & self.external
         for name in external:
             here = [index for index in spiller.makers[name] if first <= index <= last]
             if here and len(here) < len(spiller.makers[name]):
@@ -246,25 +247,21 @@ class _Spans:
         self, first: int, last: int, used: Mapping[str, list[int]], windows: Mapping[str, int], kept: set[str], *, tiled: bool
     ) -> int:
         """The most addresses that are in use in one layer of a segment."""
-        spiller = self.spiller
-        most = 0
-        for index in range(first, last + 1):
-            total = 0
-            for name, whole in spiller.planner.wholes.items():
-                begin, end = min(spiller.makers[name]), max(spiller.readers[name], default=-1)
-                if name in windows:
-                    live = (first, last) if tiled and name in kept else (min(used[name]), max(used[name]))
-                    size = replace(whole, height=windows[name]).size
-                elif name in used:
-                    live = (min(begin, first), max(end, last)) if tiled else (begin, max(end, *used[name]))
-                    size = whole.size
-                elif spiller.leaves(name, self.largest) or not begin < first or not end > last:
-                    continue
-                else:
-                    live, size = (begin, end), whole.size
-                total += size if live[0] <= index <= live[1] else 0
-            most = max(most, total)
-        return most
+        change = [0] * (last - first + 2)
+
+        def live(size: int, begin: int, end: int) -> None:
+            change[max(begin, first) - first] += size
+            change[min(end, last) - first + 1] -= size
+
+        for name, (size, begin, end) in self.lives.items():
+            if name in windows:
+                place = (first, last) if tiled and name in kept else (min(used[name]), max(used[name]))
+                live(self.row_sizes[name] * windows[name], *place)
+            elif name in used:
+                live(size, *((first, last) if tiled else (begin, max(end, *used[name]))))
+            elif begin < first and end > last and name not in self.external:
+                live(size, begin, end)
+        return max(accumulate(change))
 
     def _span_cycles(
         self, first: int, last: int, tiles: Sequence[SegmentTile], external: set[str], leaving: frozenset[str], weights_first: bool

@@ -3,8 +3,8 @@ one whose maps do not fit, either."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
 
 from ..hw.config import EngineConfig
 from ..hw.control.descriptor import descriptor_words
@@ -122,16 +122,28 @@ def spilling_engine(
     for share in _FEATURE_SHARES:
         words = _depth_of(share * budget.block_rams, least, budget, step)
         weights = _weight_depth_of((1 - share) * budget.block_rams, least, budget, step)
-        for part, weights_first in product(_LARGEST, (False, True)):
-            plan = spiller.plan(words, int(part * words), weights, weights_first=weights_first)
-            if plan is None or any((plan.segments, plan.windows) == (other.segments, other.windows) for other in found):
-                continue
-            found.append(plan)
-            sized = size_engine(needs, plan, array, depth, budget)
-            engine = sized if not plan.spilled and sized.excess(budget) <= 1 else streaming_engine(sized, budget)
-            if engine is not None and (best is None or engine.cycles < best.cycles):
-                best = engine
+        for part in _LARGEST:
+            for plan in _plans(spiller, words, int(part * words), weights):
+                if any((plan.segments, plan.windows) == (other.segments, other.windows) for other in found):
+                    continue
+                found.append(plan)
+                sized = size_engine(needs, plan, array, depth, budget)
+                engine = sized if not plan.spilled and sized.excess(budget) <= 1 else streaming_engine(sized, budget)
+                if engine is not None and (best is None or engine.cycles < best.cycles):
+                    best = engine
     return best
+
+
+def _plans(spiller: MapSpiller, words: int, largest: int, weights: int) -> Iterator[NetworkPlan]:
+    """Plans for a feature buffer: the best with rows first, and with weights first where a layer could."""
+    plan = spiller.plan(words, largest, weights)
+    if plan is None:
+        return
+    yield plan
+    if any(segment.first == segment.last and len(segment.moves) > 1 for segment in plan.segments):
+        other = spiller.plan(words, largest, weights, weights_first=True)
+        if other is not None:
+            yield other
 
 
 def _depth_of(blocks: float, config: EngineConfig, budget: Budget, step: int) -> int:

@@ -64,7 +64,7 @@ def layer_table(compilation: Compilation) -> list[dict[str, Any]]:
     for plan, layer, cycles in zip(
         compilation.plan.layers, compilation.program.layers, compilation.layer_cycles, strict=True
     ):
-        use = slot_use(plan.shape, array, cycles)
+        use = slot_use(plan.shape, array, cycles, sum(tile.rows for tile in plan.tiles))
         rows.append(
             {
                 "name": layer.name,

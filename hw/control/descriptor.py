@@ -78,7 +78,7 @@ def descriptor_layout(config: EngineConfig) -> data.StructLayout:
     output_format         number of the output map's format in ``config.output_formats``
     byte_last             last byte of the last input word that holds channels; 0 bits in an engine without masking
     wrap                  1: outputs are the low byte of the shifted sum, without clamp. 0 bits in an engine without wrapping
-    transfers             blocks of the weight stream that must be in the weight buffer; only with streaming
+    transfers             blocks of the weight stream that must have been done; only with streaming
     ====================  ==========================================================================================
     """
     feature = unsigned(config.feature_bits)

@@ -34,6 +34,8 @@ _PAIRED_LUTS = {False: (9.5, 12.0, 5.7, 10.0), True: (11.5, 20.0, 6.0, 50.0)}
 activations are binary, then where they may be bytes, too."""
 _STREAMING_LUTS = 993 + 228
 """Weight prefetcher and SDRAM controller on an ECP5, as docs/integration.md measures them (bus_figures); they hardly depend on the array."""
+_SPILLING_LUTS = 990
+"""Map transfer, and the prefetcher's part of it: what WeightPrefetcher has more with ``spilling`` (Yosys, synth_ecp5)."""
 _LUT_FACTOR = {Family.GENERIC: 1.0, Family.ECP5: 1.15, Family.ICE40: 1.43, Family.ICE40UP: 1.43, Family.GOWIN: 2.2, Family.NEXUS: 1.4}
 
 
@@ -148,6 +150,7 @@ def engine_resources(config: EngineConfig, family: Family) -> EngineResources:
         registers = n * (width * config.parameter_words + config.parameter_width)
         registers += 2 * config.accumulator_width * dots if config.depth == 1 else 0
     streaming = _STREAMING_LUTS if config.streaming else 0
+    streaming += _SPILLING_LUTS if config.spilling else 0
     luts = tree + select + accumulate + scale + drain + rotate + pool + requantize + control + write
     return EngineResources(
         luts=round(luts * _LUT_FACTOR[family]) + registers + products + streaming,

@@ -39,7 +39,8 @@ class SlotUse:
 
     ``useful``: products of the source model. ``pixels``: places of the last pixel group of a row without a pixel.
     ``lanes``: output lanes without a channel. ``channels``: bytes of a word without a channel. ``other_groups``: channels
-    that another output channel needs, but not this one. ``folding``: zeros that folding has added to a kernel.
+    that another output channel needs, but not this one. ``folding``: zeros that folding has added to a kernel. ``again``: rows
+    that tiles make twice.
     ``additions``, ``copies``, ``pooling``: steps of layers without products of the model. ``parameters``, ``stalls``,
     ``drain``, ``overhead``, ``waiting``: as in :class:`LayerCycles`.
     """
@@ -50,6 +51,7 @@ class SlotUse:
     channels: int = 0
     other_groups: int = 0
     folding: int = 0
+    again: int = 0
     additions: int = 0
     copies: int = 0
     pooling: int = 0
@@ -93,6 +95,7 @@ class SlotUse:
             if shape.fan_in == 1
             else f"grouped: an output channel needs {shape.fan_in} of the {shape.words * m} channels that are read",
             "folding": "zeros that fill up the folded kernel",
+            "again": "rows that two tiles need are made twice",
             "additions": "residual addition: no products of the model",
             "copies": "a copy: no products of the model",
             "pooling": "no products: the pooling array works",
@@ -100,15 +103,16 @@ class SlotUse:
             "stalls": "drain-bound: the array waits for the output stage",
             "drain": "the last pixels drain",
             "overhead": "short layer: fetch, decode and flush",
-            "waiting": "waits for weights from the external memory",
+            "waiting": "waits for weights or maps from the external memory",
         }
         lost = sorted(((share, name) for name, share in shares.items() if name != "useful"), reverse=True)
         shown = [item for item in lost if item[0] >= 0.04] or lost[:1]
         return [f"{texts[name]} ({100 * share:.0f} %)" for share, name in shown]
 
 
-def slot_use(shape: LayerShape, array: tuple[int, int, int], cycles: LayerCycles) -> SlotUse:
-    """The slots of a layer. ``cycles``: of all its descriptors; their steps must be those of ``shape``."""
+def slot_use(shape: LayerShape, array: tuple[int, int, int], cycles: LayerCycles, made: int | None = None) -> SlotUse:
+    """The slots of a layer. ``cycles``: of all its descriptors; their steps must be those of ``shape``. ``made``: rows that they
+    make, where tiles make some twice, or leave out what nobody reads."""
     p, m, n = array
     m *= shape.packing
     slots = p * m * n
@@ -118,18 +122,21 @@ def slot_use(shape: LayerShape, array: tuple[int, int, int], cycles: LayerCycles
         return SlotUse(**waiting, **{part: slots * cycles.steps})
     row_groups = -(-shape.width // p)
     phases = shape.words * shape.taps
-    if cycles.steps != shape.rows * row_groups * shape.groups * phases:
+    made = shape.rows if made is None else made
+    if cycles.steps != made * row_groups * shape.groups * phases:
         raise ValueError(f"a layer of {cycles.steps} steps is not {shape}")
-    pixels = shape.rows * shape.width
+    rows = min(shape.rows, made)
+    pixels = rows * shape.width
     read = pixels * shape.outputs * shape.words * m * shape.taps  # slots of existing pixels and output channels
     needed = pixels * shape.outputs * shape.fan_in * shape.taps
     useful = pixels * shape.outputs * shape.products
     unneeded = "other_groups" if shape.grouped else "channels"
     return SlotUse(
         useful=useful,
-        pixels=shape.rows * (row_groups * p - shape.width) * shape.groups * phases * m * n,
+        pixels=rows * (row_groups * p - shape.width) * shape.groups * phases * m * n,
         lanes=pixels * (shape.groups * n - shape.outputs) * phases * m,
         folding=needed - useful,
+        again=(made - rows) * row_groups * shape.groups * phases * slots,
         **{unneeded: read - needed},
         **waiting,
     )
