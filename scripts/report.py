@@ -289,7 +289,7 @@ def _shape(shape: Sequence[int]) -> str:
     return " × ".join(map(str, shape))
 
 
-def _total(figures: Mapping[str, Any]) -> dict[str, str]:
+def _total(figures: Mapping[str, Any]) -> dict[str, Any]:
     layers = figures.get("layers") or ()
     cycles = figures.get("cycles")
     outside = None if cycles is None else cycles - sum(layer["cycles"] for layer in layers)
