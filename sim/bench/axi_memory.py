@@ -28,7 +28,8 @@ class _Read:
 
 @dataclass
 class AxiResponder:
-    """Answers the master ``prefix`` of ``dut``; an address outside of ``words`` from ``base`` on gives DECERR.
+    """Answers the master ``prefix`` of ``dut``; an address outside of ``words`` from ``base`` on gives DECERR. What is written
+    is taken at once.
 
     ``clock``: the clock's signal. ``words`` may be changed at any time, as may the faults: ``deaf``, addresses are not taken; ``mute``, they
     are, but no word comes; ``errors``, the answer that goes with a word, by its place. ``misplaced`` counts addresses that are
@@ -51,15 +52,18 @@ class AxiResponder:
         self._queue: deque[_Read] = deque()
         self._now = 0  # cycles behind the beginning
         self._may_begin = 0
+        self._target = -1  # the place of the next word that is written
         for name in ("awready", "wready", "bvalid", "bid", "bresp", "arready", "rvalid", "rid", "rdata", "rresp", "rlast"):
             self._port(name).value = 0
+        self._port("awready").value = self._port("wready").value = 1
         cocotb.start_soon(self._run())
+        cocotb.start_soon(self._take())
 
     def _port(self, name: str) -> Any:
         return getattr(self.dut, f"{self.prefix}_{name}")
 
     async def _run(self) -> None:
-        """Each turn ends a cycle and sets what the next one shows. Only reads are answered: the host's way is another."""
+        """Reads: each turn ends a cycle and sets what the next one shows."""
         ready, offered = 0, None
         ports = {name: self._port(name) for name in ("arready", "arvalid", "araddr", "arlen", "rvalid", "rdata", "rresp", "rlast", "rready")}
         while True:
@@ -90,3 +94,20 @@ class AxiResponder:
                 ports["rdata"].value = self.words[place] if inside else 0
                 ports["rresp"].value = self.errors.get(place, 0) if inside else _DECERR
                 ports["rlast"].value = int(offered.given == offered.words - 1)
+
+    async def _take(self) -> None:
+        """Writes: the master gives the words of one burst with its address or behind it."""
+        answers: list[int] = []  # the turns behind which an answer is shown
+        ports = {name: self._port(name) for name in ("awvalid", "awaddr", "wvalid", "wdata", "wlast")}
+        turn = 0
+        while True:
+            await RisingEdge(self.clock)
+            turn += 1
+            if int(ports["awvalid"].value):
+                self._target = (int(ports["awaddr"].value) - self.base) // 4
+            if int(ports["wvalid"].value):
+                self.words[self._target] = int(ports["wdata"].value)
+                self._target += 1
+                if int(ports["wlast"].value):
+                    answers.append(turn + self.timing.response - 1)
+            self._port("bvalid").value = int(turn in answers)
