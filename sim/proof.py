@@ -108,7 +108,8 @@ def prove(
     m = Module()
     m.domains.sync = sync = ClockDomain("sync", reset_less=True)
     m.submodules.spec = spec
-    text = rtlil.convert(Fragment.get(m, "formal"), name="spec", ports=[sync.clk, *ports], platform="formal", emit_src=False)
+    ports = [sync.clk, *(port for port in ports if len(port))]  # the solver has no values of 0 bits
+    text = rtlil.convert(Fragment.get(m, "formal"), name="spec", ports=ports, platform="formal", emit_src=False)
     (folder / "spec.il").write_text(text)
     tasks = {"check": ("bmc" if bounded else "prove", depth)} | ({"cover": ("cover", cover)} if cover else {})
     options = [f"{task}: mode {mode}\n{task}: depth {cycles}" for task, (mode, cycles) in tasks.items()]

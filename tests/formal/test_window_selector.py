@@ -51,8 +51,10 @@ class _Rotation(Elaboratable):
 
 @pytest.mark.parametrize(
     ("p", "masking"),
-    [pytest.param(p, masking, marks=() if (p, masking) == (3, True) else pytest.mark.slow)
-     for p, masking in ((2, False), (3, True), (4, False), (5, False), (6, False), (7, True), (8, False))],
+    [pytest.param(p, masking, marks=() if (p, masking) in ((1, True), (3, True)) else pytest.mark.slow)
+     for p, masking in (
+         (1, False), (1, True), (2, False), (2, True), (3, False), (3, True), (4, False), (4, True), (5, False), (6, False), (7, True), (8, False),
+     )],
 )  # fmt: skip
 def test_rotation(p: int, masking: bool, tmp_path: Path) -> None:
     spec = _Rotation(p, masking)
