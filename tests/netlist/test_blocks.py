@@ -1,0 +1,114 @@
+# amaranth: UnusedElaboratable=no
+"""The benches of the blocks on their netlists: the blocks' own tests, with synthesis before the simulation."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from macaw.hw.primitives.target import Family
+from macaw.sim.bench.gallery import run_gallery
+from macaw.sim.simulator import run_bench
+
+ROOT = Path(__file__).parents[1] / "hw"
+FAMILIES = (Family.ECP5, Family.ICE40UP)
+GENERIC: dict[str, Any] = {"family": Family.GENERIC}
+"""The cells are those of the netlist's family."""
+ICARUS: dict[str, Any] = {"simulator": "icarus"}
+FAST = {("bus/crc32", "ecp5"), ("bus/stream_register", "ice40up"), ("bus/byte_queue", "ecp5")}
+
+BENCHES: dict[str, tuple[str, dict[str, Any]]] = {
+    "bus/axi_lite": ("test_bench", ICARUS | {"offset_bits": 9}),
+    "bus/axi_master": ("test_bench", {}),
+    "bus/axi_stream": ("test_bench", {}),
+    "bus/byte_queue": ("test_bench", ICARUS | {"depth": 4}),
+    "bus/crc32": ("test_bench", ICARUS),
+    "bus/frame_bridge": ("test_smoke_on_icarus", {}),
+    "bus/spi_slave": ("test_bench", ICARUS | {"tests": "latency|lost|reset|follow"}),
+    "bus/stream_register": ("test_bench", ICARUS),
+    "bus/uart": ("test_receiver", ICARUS | {"divisor": 4}),
+    "bus/uart transmitter": ("test_transmitter", ICARUS | {"divisor": 5}),
+    "bus/wishbone": ("test_bench", {"pipelined": False}),
+    "bus/wishbone pipelined": ("test_bench", {"pipelined": True}),
+    "compute/adder_tree": ("test_bench", ICARUS),
+    "compute/binary_weight_dot": ("test_bench", GENERIC),
+    "compute/bit_plane_dot": ("test_bench", GENERIC),
+    "compute/compressor_tree": ("test_bench", GENERIC),
+    "compute/dot_product": ("test_bench", {}),
+    "compute/int4_dot": ("test_bench", GENERIC),
+    "compute/mac_array": ("test_bench", ICARUS),
+    "compute/max_pool": ("test_bench", ICARUS),
+    "compute/paired_dot": ("test_bench", GENERIC),
+    "compute/ternary_dot": ("test_bench", GENERIC),
+    "compute/ternary_weight_dot": ("test_bench", GENERIC),
+    "compute/xnor_popcount": ("test_bench", GENERIC),
+    "control/drain_generator": ("test_bench", ICARUS),
+    "control/flash_loader": ("test_bench", ICARUS | {"half_cycles": 3, "tests": "foreign|erased"}),
+    "control/host_access": ("test_bench", ICARUS),
+    "control/sequencer": ("test_bench", ICARUS),
+    "control/step_generator": ("test_bench", ICARUS),
+    "memory/accumulation_buffer": ("test_bench", ICARUS),
+    "memory/feature_buffer": ("test_bench", ICARUS),
+    "memory/memory_tester": ("test_healthy_primitives", ICARUS),
+    "memory/weight_buffer": ("test_bench", ICARUS),
+    "memory/window_selector": ("test_bench", ICARUS),
+    "memory/write_address": ("test_bench", ICARUS),
+    "output/output_stage": ("test_bench", ICARUS),
+    "output/parameter_store": ("test_bench", ICARUS),
+    "output/requantizer": ("test_bench", ICARUS),
+    "output/word_packer": ("test_bench", ICARUS),
+}  # fmt: skip
+"""Of each block the test of its bench and that test's arguments."""
+OTHERWISE = {
+    "external/test_sdram_controller.py": "a system with the memory's model, not a component",
+    "external/test_weight_prefetcher.py": "a part of the engine that streams",
+    "primitives/test_vendor_pairs.py": "compares cells with portable forms itself",
+}
+"""Tests of benches that are not run on netlists, and why."""
+
+
+@pytest.mark.parametrize(
+    ("block", "family"),
+    [pytest.param(block, family, id=f"{block}-{family.value}", marks=() if (block, family.value) in FAST else pytest.mark.slow)
+     for block in BENCHES for family in FAMILIES],
+)  # fmt: skip
+def test_bench(block: str, family: Family, tmp_path: Path, synthesized: Callable[[Family], Any]) -> None:
+    """The bench passes on Icarus, with Yosys' models of the cells and ours of those that it has none of."""
+    folder, _, name = block.partition("/")
+    path = ROOT / folder / f"test_{name.split()[0]}.py"
+    found = importlib.util.spec_from_file_location(f"netlist_{path.stem}", path)
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    form = synthesized(family)
+    made: list[Any] = []
+
+    def once(component: Any, top: str) -> str:
+        made.append(top)
+        return str(form(component, top))
+
+    def on_netlist(run: Any) -> Any:
+        def changed(*words: Any, **options: Any) -> Any:
+            return run(*words, **options | {"simulator": "icarus", "form": once})
+
+        return changed
+
+    for runner in (run_bench, run_gallery):
+        if hasattr(module, runner.__name__):
+            setattr(module, runner.__name__, on_netlist(runner))
+    test, arguments = BENCHES[block]
+    getattr(module, test)(tmp_path=tmp_path, **arguments)
+    assert len(made) == 1
+
+
+def test_every_bench_is_here() -> None:
+    named = {f"{block.split()[0].replace('/', '/test_')}.py" for block in BENCHES}
+    running = {
+        str(path.relative_to(ROOT)) for path in ROOT.glob("*/test_*.py") if "run_bench(" in path.read_text() or "run_gallery(" in path.read_text()
+    }  # fmt: skip
+    assert running <= named | OTHERWISE.keys()
+    assert OTHERWISE.keys() <= running
