@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ _WRAPPERS: dict[str, Callable[[], Any]] = {
     "AxiStream": partial(AxiStream, _OFFSET_BITS, **_PLACES),
     "SdramController, 75 MHz": partial(SdramController, MT48LC16M16.cycles(75_000_000), pin_delay=2),
     "WeightPrefetcher": partial(WeightPrefetcher, _STREAMING),
+    "WeightPrefetcher, maps too": partial(WeightPrefetcher, replace(_STREAMING, spilling=True)),
     "Wishbone, classic": partial(Wishbone, _OFFSET_BITS),
     "Wishbone, pipelined": partial(Wishbone, _OFFSET_BITS, pipelined=True),
 }

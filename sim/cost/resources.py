@@ -16,7 +16,7 @@ from ...hw.primitives.target import Family
 from ...hw.primitives.tiling import tiling
 from ...hw.products import PRODUCTS
 
-__all__ = ["EngineResources", "block_rams", "engine_resources", "host_link_block_rams", "needed_logic_dots", "weight_block_rams"]
+__all__ = ["STREAMING_LUTS", "EngineResources", "block_rams", "engine_resources", "host_link_block_rams", "needed_logic_dots", "weight_block_rams"]
 
 _SPRAM_WORDS = 16384
 _NUDGE_LUTS = 30
@@ -32,7 +32,7 @@ on an ECP5 and what packing adds (docs/dot-products.md)."""
 _PAIRED_LUTS = {False: (9.5, 12.0, 5.7, 10.0), True: (11.5, 20.0, 6.0, 50.0)}
 """Of a paired dot product and of the term of a pixel: look-up tables for each byte of a word, and besides. First where all
 activations are binary, then where they may be bytes, too."""
-_STREAMING_LUTS = 993 + 228
+STREAMING_LUTS = 993 + 228
 """Weight prefetcher and SDRAM controller on an ECP5, as docs/integration.md measures them (bus_figures); they hardly depend on the array."""
 _SPILLING_LUTS = 990
 """Map transfer, and the prefetcher's part of it: what WeightPrefetcher has more with ``spilling`` (Yosys, synth_ecp5)."""
@@ -149,7 +149,7 @@ def engine_resources(config: EngineConfig, family: Family) -> EngineResources:
         # Parameters that wait and those in use; the running sums and the finished ones.
         registers = n * (width * config.parameter_words + config.parameter_width)
         registers += 2 * config.accumulator_width * dots if config.depth == 1 else 0
-    streaming = _STREAMING_LUTS if config.streaming else 0
+    streaming = STREAMING_LUTS if config.streaming else 0
     streaming += _SPILLING_LUTS if config.spilling else 0
     luts = tree + select + accumulate + scale + drain + rotate + pool + requantize + control + write
     return EngineResources(

@@ -16,6 +16,7 @@ from macaw.hw.bus.wishbone import Wishbone
 from macaw.hw.control.register_map import StreamOutcome, StreamRegister
 from macaw.scripts.bus_figures import SECTION, table
 from macaw.scripts.marked_section import marks
+from macaw.sim.cost.resources import STREAMING_LUTS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "integration.md").read_text()
@@ -47,4 +48,6 @@ def test_costs() -> None:
     figures = json.loads((DOCS / "figures" / "buses.json").read_text())
     begin, end = marks(SECTION)
     assert PAGE.split(begin)[1].split(end)[0].strip() == table(figures)
-    assert figures["wrappers"], "nothing was measured"
+    luts = {row["title"]: row["cells"]["synth_ecp5"]["luts"] for row in figures["wrappers"]}
+    # The resource model reckons with what was measured.
+    assert luts["WeightPrefetcher"] + luts["SdramController, 75 MHz"] == STREAMING_LUTS
