@@ -18,8 +18,8 @@ from .streaming_engine import spilling_engine
 
 __all__ = ["spilling_candidates"]
 
-_TRIED = 12
-"""Arrays that are planned where there is a choice: those with the fewest cycles if nothing waited."""
+_TRIED, _FOUND = 12, 4
+"""Arrays that are planned where there is a choice, those with the fewest cycles if nothing waited first; until so many fit."""
 
 
 def spilling_candidates(
@@ -38,14 +38,19 @@ def spilling_candidates(
             bounded.append((min(bound.cycles(replace(least, depth=depth)) for depth in depths), array))
     found: list[Candidate] = []
     for _, array in sorted(bounded)[:_TRIED]:
+        if len({candidate.array for candidate in found}) == _FOUND:
+            break
         folded = [Arrangement(False, (folding.rows, folding.columns)) for folding in foldings(graph, *array)[:1]]
         for arrangement in (*folded, Arrangement(False)):
+            engines = []
             for depth in depths if len(arrays) == 1 else depths[:1]:
                 try:
-                    engine = spilling_engine(arrangement.apply(graph), needs, array, depth, budget)
+                    engines.append(spilling_engine(arrangement.apply(graph), needs, array, depth, budget))
                 except UserError:  # more than an engine can count
                     continue
-                if engine is not None:
-                    found.append(Candidate(arrangement=arrangement, engine=engine))
+            fitting = [Candidate(arrangement=arrangement, engine=engine) for engine in engines if engine is not None]
+            found += fitting
+            if fitting:
+                break
     found.sort(key=lambda candidate: (candidate.cycles, candidate.resources.luts))
     return list({candidate.array: candidate for candidate in reversed(found)}.values())[::-1]

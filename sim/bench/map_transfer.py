@@ -122,7 +122,7 @@ async def both_ways(dut: Any) -> None:
     """Words, places and bursts of random transfers."""
 
     async def body(unit: Unit) -> None:
-        for _ in range(8):
+        for _ in range(5):
             await _Transfer(unit).store()
             await _Transfer(unit).load()
 
@@ -134,7 +134,7 @@ async def in_time(dut: Any) -> None:
     """A memory that never waits gets a word a cycle."""
 
     async def body(unit: Unit) -> None:
-        for _ in range(5):
+        for _ in range(3):
             await _Transfer(unit).store(hurry=True)
 
     await run_units(dut, body)
@@ -145,7 +145,7 @@ async def wrong_rows(dut: Any) -> None:
     """A bit that differs, of a word or of a checksum, is found with its row; what follows is right."""
 
     async def body(unit: Unit) -> None:
-        for _ in range(6):
+        for _ in range(4):
             transfer = _Transfer(unit)
             await transfer.load(flip=unit.chance.randrange(sum(map(len, transfer.words))))
             await _Transfer(unit).load()
@@ -158,7 +158,7 @@ async def dropped(dut: Any) -> None:
     """Transfers that end at any time leave nothing behind."""
 
     async def body(unit: Unit) -> None:
-        for _ in range(6):
+        for _ in range(4):
             transfer = _Transfer(unit)
             if unit.chance.random() < 0.5:
                 await transfer.load(most=unit.chance.randrange(sum(map(len, transfer.words))))

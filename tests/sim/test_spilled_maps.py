@@ -6,7 +6,6 @@ model; a memory that returns other rows than it was given ends in a status."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,11 +25,7 @@ from macaw.compiler.requantization import FloatRequantization
 from macaw.compiler.requantize import requantize
 from macaw.compiler.weight_streaming import WeightPlan, plan_weights, streamed_cycles, weight_plans
 from macaw.hw.config import EngineConfig
-from macaw.hw.emit import verilog
-from macaw.hw.emitted_module import EmittedModule
-from macaw.hw.engine import Engine
 from macaw.hw.errors import CheckFailed
-from macaw.hw.external.sdram_engine import SdramEngine
 from macaw.hw.external.sdram_timing import MT48LC16M16
 from macaw.scripts.build_folder import board_budget
 from macaw.sim.core_simulation import CoreSimulation
@@ -38,10 +33,9 @@ from macaw.sim.cost.cycles import LayerCycles, program_cycles
 from macaw.sim.cost.external_memory import ExternalMemory, IdealMemory, Sdram
 from macaw.sim.golden_network import GoldenNetwork
 from macaw.sim.growing_graph import GrowingGraph
-from macaw.sim.ideal_memory import WithIdealMemory
 from macaw.sim.layered_network import layered_network
-from macaw.sim.memory_system import memory_system
 from macaw.sim.random_network import random_graph
+from macaw.sim.streaming_system import with_ideal_memory, with_sdram
 
 CLOCK_HZ = 75_000_000
 SDRAM = Sdram(cycles=MT48LC16M16.cycles(CLOCK_HZ), pin_delay=SDRAM_PIN_DELAY)
@@ -87,20 +81,11 @@ def network(config: EngineConfig, weights: WeightPlan, memory: ExternalMemory) -
     return Network(program, GoldenNetwork(graph, certified), streamed_cycles(config, weights, memory))
 
 
-@contextmanager
-def system(config: EngineConfig, memory: ExternalMemory, folder: Path) -> Iterator[CoreSimulation]:
+def system(config: EngineConfig, memory: ExternalMemory, folder: Path) -> CoreSimulation:
     """The RTL with its memory."""
-    path = folder / "system.v"
     if isinstance(memory, IdealMemory):
-        path.write_text(verilog(WithIdealMemory(Engine(config), memory), name="system"))
-    else:
-        core = SdramEngine(config, clock_hz=CLOCK_HZ, timing=MT48LC16M16, pin_delay=SDRAM_PIN_DELAY)
-        text = verilog(core, name="core")
-        path.write_text(
-            memory_system(EmittedModule(core, "core"), text, MT48LC16M16, CLOCK_HZ, SDRAM_PIN_DELAY, name="system")
-        )
-    with CoreSimulation(path, folder, top="system") as running:
-        yield running
+        return with_ideal_memory(config, memory, folder)
+    return with_sdram(config, MT48LC16M16, CLOCK_HZ, SDRAM_PIN_DELAY, folder)
 
 
 def loaded(core: CoreSimulation, given: Network) -> Accelerator:

@@ -21,18 +21,16 @@ from macaw.compiler.compilation import Compilation, compile_graph
 from macaw.hw.control.register_map import CoreError, Region, Register, StatusBit, region_address
 from macaw.hw.emit import verilog
 from macaw.hw.emitted_module import EmittedModule
-from macaw.hw.engine import Engine
 from macaw.hw.errors import CheckFailed
-from macaw.hw.external.sdram_engine import SdramEngine
 from macaw.hw.external.sdram_timing import MT48LC16M16
 from macaw.scripts.build_folder import board_budget
 from macaw.sim.core_simulation import CoreSimulation
 from macaw.sim.cost.external_memory import ExternalMemory, IdealMemory, Sdram
 from macaw.sim.golden_network import GoldenNetwork
-from macaw.sim.ideal_memory import WithIdealMemory
 from macaw.sim.layered_network import Layer, layered_network
 from macaw.sim.memory_system import memory_system
 from macaw.sim.simulated_board import SimulatedBoard
+from macaw.sim.streaming_system import with_ideal_memory, with_sdram
 
 CLOCK_HZ = 75_000_000
 PIN_DELAY = SDRAM_PIN_DELAY
@@ -88,16 +86,11 @@ class System:
 
 def system(compilation: Compilation, memory: ExternalMemory, folder: Path) -> Iterator[System]:
     """The RTL with its memory."""
-    path = folder / "system.v"
     if isinstance(memory, IdealMemory):
-        path.write_text(verilog(WithIdealMemory(Engine(compilation.config), memory), name="system"))
+        simulation = with_ideal_memory(compilation.config, memory, folder)
     else:
-        core = SdramEngine(compilation.config, clock_hz=CLOCK_HZ, timing=MT48LC16M16, pin_delay=PIN_DELAY)
-        text = verilog(core, name="core")
-        path.write_text(
-            memory_system(EmittedModule(core, "core"), text, MT48LC16M16, CLOCK_HZ, PIN_DELAY, name="system")
-        )
-    with CoreSimulation(path, folder, top="system") as running:
+        simulation = with_sdram(compilation.config, MT48LC16M16, CLOCK_HZ, PIN_DELAY, folder)
+    with simulation as running:
         yield System(
             compilation, running, Accelerator(running, compilation.config, compilation.program.maps, wait=running.wait)
         )
