@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ from ..boards.accelerator import Accelerator, Images
 from ..compiler.certified_addition import CertifiedAddition
 from ..compiler.certified_requantization import CertifiedRequantization
 from ..compiler.graph import Convolution, Graph
-from ..compiler.network_plan import NetworkPlan, plan_network
+from ..compiler.network_plan import NetworkPlan
 from ..compiler.program import assemble
 from ..compiler.requantize import requantize
 from ..hw.config import EngineConfig
@@ -26,10 +28,12 @@ from ..hw.errors import CheckFailed
 from ..hw.formats import FORMATS
 from ..sim.core_simulation import CoreSimulation
 from ..sim.cost.cycles import LayerCycles, layer_cycles, program_cycles
+from ..sim.functional_coverage import covered
 from ..sim.golden_network import GoldenNetwork, quantize_input
 from ..sim.reduction import Reduction, reduce_trial
 from ..sim.trial import Trial, load_trial, random_packed_trials, random_trials, save_trial
 from .console import CONSOLE, run_command
+from .marked_section import write_section
 
 __all__ = [
     "NetworkFailure",
@@ -43,19 +47,29 @@ __all__ = [
     "run_plan",
     "run_trial",
     "run_trials",
+    "section",
 ]
+
+RECORD = Path("docs", "figures", "random_networks.json")
+PAGE = Path("docs", "verification.md")
+SECTION = "random"
+"""Name of the section of the page."""
+
+_SAME = ("kind", "largest", "first")
+"""What two rows of the same seeds have in common."""
 
 _HERE = str(Path(__file__).parents[1])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One network on one engine; raising CheckFailed is how a difference is reported."""
+    """One network on one engine; raising CheckFailed is how a difference is reported. ``hits``: the bins of functional coverage."""
 
     engine: EngineConfig
     layers: str
     cycles: int
     stalls: int
+    hits: frozenset[tuple[str, str]] = frozenset()
 
 
 def _describe(graph: Graph) -> str:
@@ -85,9 +99,7 @@ def run_trial(core: CoreSimulation, trial: Trial) -> Outcome:
     config, given = trial.config, trial.plain
     certified = requantize(given, config)
     wanted = GoldenNetwork(given, certified).run(trial.values)[given.output]
-    plan = plan_network(
-        trial.rewritten, config.p, config.m, config.n, in_place=trial.in_place, tile_rows=trial.tile_rows
-    )
+    plan = trial.plan
     graph = plan.graph
     same = all(tensor.format == graph.tensors[name].format for name, tensor in given.tensors.items())
     if not same or any(layer.multiplies and layer.node.output not in certified for layer in plan.layers):
@@ -135,7 +147,8 @@ def run_plan(
             "cycles",
             f"engine {config!r}, network {_describe(graph)}: {cycles} cycles with {stalls} stalls, the model says {predicted}.",
         )
-    return Outcome(engine=config, layers=_describe(graph), cycles=cycles, stalls=stalls)
+    hits = covered(config, plan, certified)
+    return Outcome(engine=config, layers=_describe(graph), cycles=cycles, stalls=stalls, hits=hits)
 
 
 class TrialRunner:
@@ -242,6 +255,34 @@ def _report_failure(found: TrialFailure, seed: int, keep: Path, seconds: float) 
     )
 
 
+def section(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table of docs/verification.md, of the rows of the data file."""
+    lines = [
+        f"{sum(row['networks'] for row in rows):,} networks on {sum(row['engines'] for row in rows):,} engines.",
+        "",
+        "| Networks | Arrays up to | Seeds | Engines | Networks tried | Cycles of their programs | Failed |",
+        "|---|---:|---|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        seeds = f"{row['first']} to {row['first'] + row['engines'] - 1}"
+        lines.append(
+            f"| {row['kind']} | {row['largest']} | {seeds} | {row['engines']} | {row['networks']} | {row['cycles']:,} | {row['failed']} |"
+        )
+    return "\n".join(lines)
+
+
+def _record(row: Mapping[str, Any]) -> None:
+    """Adds a row to the data file, in the place of one of the same seeds, and writes the table."""
+    try:
+        rows = json.loads(RECORD.read_text())
+    except FileNotFoundError:
+        rows = []
+    rows = [other for other in rows if any(other[name] != row[name] for name in _SAME)]
+    rows = sorted([*rows, row], key=lambda item: [item[name] for name in _SAME])
+    RECORD.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
+    write_section(PAGE, SECTION, section(rows))
+
+
 def run_again(path: Path) -> None:
     """Runs the trial of a file. Raises CheckFailed if it fails."""
     trial = load_trial(path)
@@ -261,27 +302,43 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--engines", type=int, default=10)
     parser.add_argument("--networks", type=int, default=5, help="on each engine")
     parser.add_argument("--seed", type=int, default=1, help="of the first engine; the next ones count up")
+    parser.add_argument("--largest", type=int, metavar="N", help="about the largest p, m and n of the engines: 6, with --packed 3")
     parser.add_argument("--packed", action="store_true", help="maps and weights of few bits, too")
     parser.add_argument("--keep", type=Path, default=Path(), metavar="DIR", help="where a failure's file is written")
     parser.add_argument("--seconds", type=float, default=900.0, help="time for the reduction of a failure")
+    parser.add_argument("--record", action="store_true", help="add what was tried to the documentation")
     parser.add_argument("--again", type=Path, metavar="FILE", help="run the trial of such a file instead")
     arguments = parser.parse_args(argv)
+    largest = arguments.largest or (3 if arguments.packed else 6)
     run = run_packed_engine if arguments.packed else run_engine
 
     def command() -> None:
         if arguments.again is not None:
             run_again(arguments.again)
             return
+        row: dict[str, Any] = {
+            "kind": "few bits" if arguments.packed else "bytes", "largest": largest, "first": arguments.seed, "engines": 0,
+            "networks": 0, "cycles": 0, "failed": 0, "hits": [],
+        }  # fmt: skip
+        hits: set[tuple[str, str]] = set()
         for seed in range(arguments.seed, arguments.seed + arguments.engines):
             with tempfile.TemporaryDirectory() as folder:
                 try:
-                    for outcome in run(seed, Path(folder), networks=arguments.networks):
+                    row["engines"] += 1
+                    for outcome in run(seed, Path(folder), networks=arguments.networks, largest=largest):
+                        hits |= outcome.hits
+                        row |= {"networks": row["networks"] + 1, "cycles": row["cycles"] + outcome.cycles, "hits": sorted(hits)}
                         CONSOLE.print(
                             f"seed {seed}: {outcome.engine}: equal, {outcome.cycles:,} cycles ({outcome.stalls:,} stalls): "
                             f"{outcome.layers}"
                         )
                 except TrialFailure as found:
+                    row |= {"networks": row["networks"] + 1, "failed": 1}
+                    if arguments.record:
+                        _record(row)
                     _report_failure(found, seed, arguments.keep, arguments.seconds)
+            if arguments.record:
+                _record(row)
 
     return run_command(command)
 

@@ -25,17 +25,22 @@ class CompiledSimulation:
         File of ``sim/harness`` with the C++ main.
     ended : str
         Sentence for a process that takes or gives no more.
+    coverage : Path, optional
+        Where the process writes what was covered, when it ends (sim/rtl_coverage.py).
     """
 
-    def __init__(self, verilog: Path, build_dir: Path, *, top: str, harness: str, ended: str) -> None:
+    def __init__(
+        self, verilog: Path, build_dir: Path, *, top: str, harness: str, ended: str, coverage: Path | None = None
+    ) -> None:
         main = Path(str(resources.files("macaw.sim.harness").joinpath(harness)))
-        self._executable = compile_harness(verilog, top=top, harness=main, build_dir=build_dir)
+        executable = compile_harness(verilog, top=top, harness=main, build_dir=build_dir, coverage=coverage is not None)
+        self._command_line = [str(executable)] + ([f"+verilator+coverage+file+{coverage}"] if coverage else [])
         self._ended = ended
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(  # in a session of its own: a terminal's Ctrl-C is this process's to handle
-            [self._executable], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+            self._command_line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
         return self
 

@@ -30,6 +30,8 @@ class CoreSimulation(CompiledSimulation):
         Where the compiled simulation is kept.
     top : str
         Another module with the core's port, ``busy`` and no other inputs.
+    coverage : Path, optional
+        Where the core's coverage is written at the end.
 
     Attributes
     ----------
@@ -39,8 +41,10 @@ class CoreSimulation(CompiledSimulation):
         Time that these took.
     """
 
-    def __init__(self, verilog: Path, build_dir: Path, *, top: str = "core") -> None:
-        super().__init__(verilog, build_dir, top=top, harness="core.cpp", ended="The core's simulation ended early.")
+    def __init__(self, verilog: Path, build_dir: Path, *, top: str = "core", coverage: Path | None = None) -> None:
+        super().__init__(
+            verilog, build_dir, top=top, harness="core.cpp", ended="The core's simulation ended early.", coverage=coverage
+        )
         self.cycles = 0
         self.seconds = 0.0
 

@@ -89,7 +89,7 @@ def random_packed_graph(
     signs = tuple(name for name in formats if name in ("binary", "ternary"))
     weight_formats = formats
     if signs and generator.random() < 0.4:
-        weight_formats, joining = signs[: int(generator.integers(1, len(signs) + 1))], False
+        weight_formats, joining = (pick(*signs),) if generator.random() < 0.6 else signs, False
     if generator.random() < 0.25:
         formats = weight_formats = (pick(*formats),)
         joining = joining and formats != ("binary",)

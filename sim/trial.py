@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..compiler.graph import Add, Concat, Graph, MaxPool
 from ..compiler.input_folding import first_layer, fold_input, foldings
+from ..compiler.network_plan import NetworkPlan, plan_network
 from ..compiler.number_formats import choose_formats, engine_formats
 from ..compiler.orientation import turn
 from ..hw.config import EngineConfig
@@ -66,6 +67,12 @@ class Trial:
         """The network as the engine runs it. Raises ValueError if it cannot be folded so."""
         graph = turn(self.graph) if self.turned else self.graph
         return choose_formats(fold_input(graph, *self.folding) if self.folding else graph)
+
+    @property
+    def plan(self) -> NetworkPlan:
+        """The rewritten network's plan for the engine. Raises ValueError and ModelError where there is none."""
+        config = self.config
+        return plan_network(self.rewritten, config.p, config.m, config.n, in_place=self.in_place, tile_rows=self.tile_rows)
 
     @property
     def legal(self) -> bool:

@@ -14,6 +14,9 @@
 
 #include "Vtop.h"
 #include "verilated.h"
+#if VM_COVERAGE
+#include "verilated_cov.h"
+#endif
 
 // Verilator writes the double underscore of a member's path as ___05F.
 #define PORT(stream, member) port___05F##stream##___05F##member
@@ -103,6 +106,9 @@ int main(int argc, char **argv) {
         std::fflush(stdout);
     }
     top->final();
+#if VM_COVERAGE
+    Verilated::defaultContextp()->coveragep()->write();  // to the file of +verilator+coverage+file+
+#endif
     delete top;
     return 0;
 }

@@ -45,6 +45,6 @@ def test_fast_tier_leaves_out_what_is_there() -> None:
 
 
 def test_random_networks(capsys: pytest.CaptureFixture[str]) -> None:
-    assert regress.main(["--random", "1", "--networks", "2", "--seed", "77"]) == 0
+    assert regress.main(["--random", "1", "--networks", "2", "--seed", "103"]) == 0
     output = capsys.readouterr().out
-    assert "seeds 77 to 77" in output and output.count("seed 77:") == 4
+    assert "seeds 103 to 103" in output and output.count("seed 103:") == 4
