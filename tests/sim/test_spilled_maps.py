@@ -130,7 +130,7 @@ def test_weights_and_maps(tmp_path: Path) -> None:
     given = Network(compilation.program, golden, compilation.layer_cycles)
     assert given.cycles == compilation.cycles
     with system(config, SDRAM, tmp_path) as core:
-        compare(core, given)
+        compare(core, given, 1)
 
 
 class Growing(GrowingGraph):
@@ -218,7 +218,7 @@ def test_branches_strides_and_planes(core: CoreSimulation, make: object) -> None
     assert callable(make)
     graph = make()
     found = 0
-    for share, largest in ((0.7, 0.0), (0.5, 0.25), (0.35, 0.0)):
+    for share, largest in ((0.5, 0.25), (0.35, 0.0)):
         given = spilled(graph, ENGINE, SDRAM, share, largest, found)
         if given is not None:
             compare(core, given, 1)
