@@ -64,6 +64,7 @@ BENCHES: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 """Of each block the test of its bench and that test's arguments."""
 OTHERWISE = {
+    "external/test_map_transfer.py": "a part of the engine that streams",
     "external/test_sdram_controller.py": "a system with the memory's model, not a component",
     "external/test_weight_prefetcher.py": "a part of the engine that streams",
     "primitives/test_vendor_pairs.py": "compares cells with portable forms itself",

