@@ -94,7 +94,9 @@ def compile_graph(
     arrays = every_array() if array is None else [array]
     chosen = search(budget, arrays)
     candidates = chosen.best(_SHOWN if array is None else 1, progress)
-    candidates = candidates or spilling_candidates(graph, needs, usable(budget, arrays), arrays, depths)[:_SHOWN]
+    # A small device has no room for the transfers in the part that is chosen from else.
+    for device in (usable(budget, arrays), budget):
+        candidates = candidates or spilling_candidates(graph, needs, device, arrays, depths)[:_SHOWN]
     if not candidates:
         ways = []
         if array is not None and (smaller := search(budget, every_array()).best(1)):

@@ -34,7 +34,8 @@ def spilling_candidates(
         if array[2] % needs.formats.lane_step and len(arrays) > 1:
             continue
         least = least_engine(needs, array, depths[0], budget)
-        if excess(engine_resources(least, budget.family), budget) <= 1:
+        spilling = replace(least, streaming=True, spilling=True, weight_memory="block")
+        if excess(engine_resources(spilling, budget.family), budget) <= 1:
             bounded.append((min(bound.cycles(replace(least, depth=depth)) for depth in depths), array))
     found: list[Candidate] = []
     for _, array in sorted(bounded)[:_TRIED]:
