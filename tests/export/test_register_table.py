@@ -23,7 +23,7 @@ def test_constants(make_design: Any, bus: str) -> None:
     design = make_design(bus)
     values, window = constants(design), design.window
     for kind in Register:  # of an engine that does not stream
-        absent = kind in (Register.BOOT, Register.EXTERNAL_WORDS, Register.EXTERNAL_STALLS)
+        absent = kind in (Register.BOOT, Register.EXTERNAL_WORDS, Register.EXTERNAL_STALLS, Register.EXTERNAL_WRITTEN)
         assert values.get(f"REGISTER_{kind.name}") == (None if absent else 4 * kind.value)
     for stream in StreamRegister:
         wanted = window.byte_address(Region.STREAM, stream.value) if bus == "axi" else None
@@ -42,6 +42,9 @@ def test_streaming(make_design: Any) -> None:
     values = constants(make_design(config=config, memory_base=0x4000_0000, memory_words=77))
     assert (values["MEMORY_BASE"], values["MEMORY_WORDS"]) == (0x4000_0000, 77)
     assert values["REGISTER_EXTERNAL_STALLS"] == 4 * Register.EXTERNAL_STALLS.value
+    assert "REGISTER_EXTERNAL_WRITTEN" not in values
+    values = constants(make_design(config=replace(config, spilling=True), memory_base=0, memory_words=77))
+    assert values["REGISTER_EXTERNAL_WRITTEN"] == 4 * Register.EXTERNAL_WRITTEN.value
 
 
 def test_c_header(make_design: Any) -> None:
