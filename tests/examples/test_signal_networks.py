@@ -47,7 +47,7 @@ def check(name: str, folder: Path, data: str, rtl: int, layers: int) -> tuple[Bu
     return build, inputs, result
 
 
-@pytest.mark.parametrize("name", ["ecg/ecg_binary", "eeg/eeg_binary"])
+@pytest.mark.parametrize("name", ["ecg/ecg_binary", pytest.param("eeg/eeg_binary", marks=pytest.mark.slow)])
 def test_binary_networks_in_the_rtl(name: str, tmp_path: Path) -> None:
     """With right weights, and with wrong ones: an even number of bytes in a word pairs products, an odd one does not."""
     build, inputs, _ = check(name, tmp_path, MODELS[name][0], rtl=2, layers=1)

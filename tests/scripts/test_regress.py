@@ -44,6 +44,7 @@ def test_fast_tier_leaves_out_what_is_there() -> None:
     assert {path.parent.name for path in left} >= {"boards", "compiler", "hw", "golden", "sim", "scripts"}
 
 
+@pytest.mark.slow
 def test_random_networks(capsys: pytest.CaptureFixture[str]) -> None:
     assert regress.main(["--random", "1", "--networks", "2", "--seed", "103"]) == 0
     output = capsys.readouterr().out

@@ -25,7 +25,7 @@ NETWORKS = 6
 @pytest.mark.parametrize(
     ("seed", "formats", "joining"),
     [
-        (36, ("binary", "int8"), False),
+        pytest.param(36, ("binary", "int8"), False, marks=pytest.mark.slow),
         (38, ("binary", "ternary", "int8"), True),
         (13, ("int4", "int8"), False),
         (22, tuple(FORMATS), True),  # with all products

@@ -14,7 +14,7 @@ from macaw.hw.primitives.target import Family
 from macaw.sim.bench.gallery import run_gallery
 
 
-@pytest.mark.parametrize("family", [Family.GENERIC, Family.ECP5])
+@pytest.mark.parametrize("family", [Family.GENERIC, pytest.param(Family.ECP5, marks=pytest.mark.slow)])
 def test_bench(tmp_path: Path, family: Family) -> None:
     units: list[tuple[Any, dict[str, Any]]] = []
     for spreading in (False, True):
