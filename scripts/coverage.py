@@ -1,8 +1,9 @@
 """Coverage of the core: `python -m macaw.scripts.coverage --help`.
 
-Random networks are scored without simulation (sim/functional_coverage.py), those engines are chosen that together cover most, and
-their networks are simulated against golden model and cycle model. A bin counts when its network was found equal. The same runs
-count lines and port bits of the RTL (sim/rtl_coverage.py). What was simulated is kept in a folder: an interrupted run goes on.
+Random networks are scored without simulation (sim/functional_coverage.py), those engines are chosen that together cover most
+(scripts/coverage_choice.py), and for what they leave networks are directed (sim/directed_trials.py). They are simulated against golden
+model and cycle model. A bin counts when its network was found equal. The same runs count lines and port bits of the RTL
+(sim/rtl_coverage.py). What was simulated is kept in a folder: an interrupted run goes on.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -25,23 +26,22 @@ import jinja2
 
 from ..boards.accelerator import Accelerator, Images
 from ..compiler.program import assemble
-from ..compiler.requantize import requantize, required_accumulator_width
-from ..hw.config import EngineConfig
-from ..hw.control.descriptor import descriptor_words
+from ..compiler.requantize import requantize
 from ..hw.control.register_map import CoreError, Region, Register, StatusBit, region_address
 from ..hw.emit import verilog
 from ..hw.engine import Engine
 from ..hw.errors import CheckFailed, UserError
 from ..sim.core_simulation import CoreSimulation
-from ..sim.functional_coverage import POINTS, covered
-from ..sim.network_recipe import recipe_of
+from ..sim.directed_trials import DIRECTED_ENGINES
+from ..sim.functional_coverage import POINTS
 from ..sim.rtl_coverage import read_coverage
-from ..sim.trial import Trial, random_packed_trials, random_trials
+from ..sim.trial import Trial
 from .console import CONSOLE, run_command, stages
+from .coverage_choice import EVERY, KINDS, Candidate, candidate, choose_engines, directed
 from .marked_section import write_section
 from .random_networks import RECORD, run_trial
 
-__all__ = ["Exclusion", "choose_engines", "load_exclusions", "main", "summary"]
+__all__ = ["Exclusion", "load_exclusions", "main", "summary"]
 
 EXCLUSIONS = Path("tests", "coverage.toml")
 RESULTS = Path("docs", "figures", "coverage.json")
@@ -52,15 +52,7 @@ SECTION = "coverage"
 FUNCTIONAL, TOGGLES = 0.95, 0.90
 """What is to be reached: of the functional bins, of the bits of block ports."""
 
-_KINDS: Mapping[str, Callable[[int, int], list[Trial]]] = {
-    "bytes": lambda seed, networks: random_trials(seed, networks, largest=4),
-    "few bits": lambda seed, networks: random_packed_trials(seed, networks, largest=2),
-}
-_EVERY = frozenset((point.name, name) for point in POINTS for name in point.bins)
-
 _MOST_LISTED = 8
-
-Hits = frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,27 +62,6 @@ class Exclusion:
     kind: str
     pattern: str
     reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """The networks of one seed on one engine, whose memories and counters just hold them, and the bins that they hit."""
-
-    kind: str
-    seed: int
-    trials: tuple[Trial, ...]
-    hits: Hits
-
-    @property
-    def name(self) -> str:
-        """As a file's name."""
-        return f"{self.kind.replace(' ', '-')}-{self.seed}"
-
-    @property
-    def cost(self) -> int:
-        """About proportional to the time that the simulation takes to compile."""
-        config = self.trials[0].config
-        return 40 + config.p * config.n * (config.m + 3) * len(config.products) + 15 * config.n
 
 
 def load_exclusions(path: Path) -> list[Exclusion]:
@@ -105,58 +76,6 @@ def load_exclusions(path: Path) -> list[Exclusion]:
         if row.kind not in ("functional", "toggle") or not row.reason:
             raise UserError(f"The exclusion {row.pattern} of {path} needs a kind, functional or toggle, and a reason.")
     return rows
-
-
-def _fitted(trials: Sequence[Trial]) -> EngineConfig:
-    """The engine with memories, counters and accumulators that just hold all of the networks, as a compiled engine has."""
-    config, plans = trials[0].config, [trial.plan for trial in trials]
-    config = replace(
-        config,
-        feature_depth=max(2, *(plan.feature_words for plan in plans)),
-        weight_depth=max(2, *(plan.weight_words(config.parameter_words) for plan in plans)),
-        tap_depth=max(2, *(plan.tap_count for plan in plans)),
-        extent_width=max(3, *(plan.extent.bit_length() for plan in plans)),
-        group_width=max(1, *((plan.most_groups - 1).bit_length() for plan in plans)),
-        accumulator_width=max(12, *(required_accumulator_width(plan.graph) for plan in plans)),
-    )
-    # The widths decide how long parameters and descriptors are.
-    config = replace(config, weight_depth=max(2, *(plan.weight_words(config.parameter_words) for plan in plans)))
-    descriptors = max(plan.descriptors for plan in plans)
-    return replace(config, program_depth=config.header_words + (descriptors + 1) * descriptor_words(config))
-
-
-def candidate(kind: str, seed: int, networks: int, work: Path | None = None) -> Candidate:
-    """The networks of a seed, scored; ``work``: a folder where scores are kept."""
-    trials = _KINDS[kind](seed, networks)
-    config = _fitted(trials)
-    fitted = tuple(replace(trial, config=config) for trial in trials)
-    recipes = [recipe_of(trial.graph).to_dict() for trial in trials]
-    text = json.dumps([config.to_dict(), recipes, [trial.values.tolist() for trial in trials]])
-    key = hashlib.sha256(text.encode()).hexdigest()
-    kept = work / f"{kind.replace(' ', '-')}-{seed}.score.json" if work else None
-    if kept and kept.is_file() and (found := json.loads(kept.read_text()))["key"] == key:
-        return Candidate(kind=kind, seed=seed, trials=fitted, hits=frozenset((point, name) for point, name in found["hits"]))
-    hits: Hits = frozenset()
-    for trial in fitted:
-        plan = trial.plan
-        hits |= covered(config, plan, requantize(plan.graph, config))
-    if kept:
-        kept.write_text(json.dumps({"key": key, "hits": sorted(hits)}) + "\n")
-    return Candidate(kind=kind, seed=seed, trials=fitted, hits=hits)
-
-
-def choose_engines(candidates: Sequence[Candidate], wanted: Hits, most: int) -> list[Candidate]:
-    """At most ``most`` candidates, each the one that adds the most bins for its cost; fewer if no more add any."""
-    chosen: list[Candidate] = []
-    left, rest = set(wanted), list(candidates)
-    while rest and len(chosen) < most:
-        best = max(rest, key=lambda item: len(item.hits & left) / item.cost)
-        if not best.hits & left:
-            break
-        chosen.append(best)
-        rest.remove(best)
-        left -= best.hits
-    return chosen
 
 
 def _refusals(core: CoreSimulation, trial: Trial) -> None:
@@ -343,7 +262,7 @@ def _candidates(
     count: int, networks: int, work: Path, progress: Callable[[float, str], None]
 ) -> Iterator[Candidate]:
     for seed in range(1, count + 1):
-        for kind in _KINDS:
+        for kind in KINDS:
             progress((seed - 1) / count, f"{kind}, seed {seed}")
             yield candidate(kind, seed, networks, work)
 
@@ -352,8 +271,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="coverage", description="Functional, line and toggle coverage of the core.")
     parser.add_argument("--candidates", type=int, default=12, metavar="N", help="seeds of each kind that are scored")
-    parser.add_argument("--engines", type=int, default=16, metavar="N", help="the most engines that are simulated")
+    parser.add_argument("--engines", type=int, default=4, metavar="N", help="the most of them whose engines are simulated")
     parser.add_argument("--networks", type=int, default=24, metavar="N", help="on each engine")
+    parser.add_argument("--draws", type=int, default=800, metavar="N", help="networks drawn for what is left, on each directed engine")
     parser.add_argument("--work", type=Path, default=Path("build", "coverage"), metavar="DIR", help="what was simulated is kept here")
     parser.add_argument("-o", "--output", type=Path, default=Path("build", "coverage.html"), metavar="FILE", help="the HTML page")
     parser.add_argument("--record", action="store_true", help="write data file and section of the documentation")
@@ -366,7 +286,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             scored = list(_candidates(
                 arguments.candidates, arguments.networks, arguments.work, lambda part, text: progress("score", part, text)
             ))  # fmt: skip
-            chosen = choose_engines(scored, _EVERY, arguments.engines)
+            chosen = choose_engines(scored, EVERY, arguments.engines)
+            for name in DIRECTED_ENGINES:
+                progress("direct", len(chosen) / (len(chosen) + 1), name)
+                left = EVERY.difference(*(item.hits for item in chosen))
+                chosen += [item for item in (directed(name, left, arguments.draws, arguments.work),) if item]
             runs = []
             for number, item in enumerate(chosen):
                 progress("simulate", number / len(chosen), f"{item.name}: {item.trials[0].config}")

@@ -25,7 +25,15 @@ from .network_recipe import Recipe, grow, recipe_of
 from .random_network import random_engine, random_graph
 from .random_packed_network import random_packed_engine, random_packed_graph
 
-__all__ = ["Trial", "load_trial", "random_packed_trials", "random_trials", "save_trial"]
+__all__ = [
+    "Trial",
+    "load_trial",
+    "packed_trial_of",
+    "random_packed_trials",
+    "random_trials",
+    "save_trial",
+    "trial_of",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +100,8 @@ class Trial:
         )
 
 
-def _trial(config: EngineConfig, graph: Graph, generator: np.random.Generator) -> Trial:
-    """A random input and way to run the network."""
+def trial_of(config: EngineConfig, graph: Graph, generator: np.random.Generator) -> Trial:
+    """A random input and way to run a network of bytes."""
     values = generator.integers(-128, 128, (1, *graph.tensors[graph.input].shape)).astype(np.int8)
     turned = bool(generator.random() < 0.3)
     given = turn(graph) if turned else graph
@@ -111,6 +119,15 @@ def _trial(config: EngineConfig, graph: Graph, generator: np.random.Generator) -
     )
 
 
+def packed_trial_of(config: EngineConfig, graph: Graph, generator: np.random.Generator, *, turned: bool) -> Trial:
+    """A random input of the network's format and way to run it, which is not folded."""
+    tensor = graph.tensors[graph.input]
+    values = generator.choice(np.array(FORMATS[tensor.format].members, np.int8), (1, *tensor.shape)).astype(np.int8)
+    in_place = bool(generator.random() < 0.7)
+    tile_rows = int(generator.integers(1, 5)) if in_place and generator.random() < 0.5 else 0
+    return Trial(config=config, graph=graph, values=values, turned=turned, in_place=in_place, tile_rows=tile_rows)
+
+
 def random_trials(
     seed: int, networks: int, *, largest: int = 6, config: EngineConfig | None = None
 ) -> list[Trial]:
@@ -122,7 +139,7 @@ def random_trials(
         graph = random_graph(
             generator, adding=engine.adding, joining=engine.part_pitch == 1, two_roundings=engine.nudge > 0
         )
-        trials.append(_trial(engine, graph, generator))
+        trials.append(trial_of(engine, graph, generator))
     return trials
 
 
@@ -138,16 +155,7 @@ def random_packed_trials(
         drawn.append((graph, bool(generator.random() < 0.3)))
     needed = [engine_formats(choose_formats(form)) for graph, turned in drawn for form in (graph, *[turn(graph)] * turned)]
     config = random_packed_engine(generator, reduce(or_, needed), largest, joining=joining)
-    trials = []
-    for graph, turned in drawn:
-        tensor = graph.tensors[graph.input]
-        values = generator.choice(np.array(FORMATS[tensor.format].members, np.int8), (1, *tensor.shape)).astype(np.int8)
-        in_place = bool(generator.random() < 0.7)
-        tile_rows = int(generator.integers(1, 5)) if in_place and generator.random() < 0.5 else 0
-        trials.append(
-            Trial(config=config, graph=graph, values=values, turned=turned, in_place=in_place, tile_rows=tile_rows)
-        )
-    return trials
+    return [packed_trial_of(config, graph, generator, turned=turned) for graph, turned in drawn]
 
 
 def save_trial(trial: Trial, path: Path) -> None:

@@ -16,10 +16,7 @@ from macaw.scripts.coverage import (
     PAGE,
     RESULTS,
     SECTION,
-    Candidate,
     Exclusion,
-    candidate,
-    choose_engines,
     load_exclusions,
     main,
     page,
@@ -32,30 +29,6 @@ from macaw.sim.trial import random_trials
 
 ROOT = Path(__file__).parents[2]
 EVERY = [(point.name, name) for point in POINTS for name in point.bins]
-
-
-def _candidate(seed: int, *hits: int, size: int = 1) -> Candidate:
-    trial = random_trials(1, 1, config=EngineConfig(p=size, m=size, n=size))[0]
-    return Candidate(kind="bytes", seed=seed, trials=(trial,), hits=frozenset(EVERY[number] for number in hits))
-
-
-def test_engines_that_add_most_for_their_cost() -> None:
-    large, small = _candidate(1, 0, 1, 2, 3, size=8), _candidate(2, 0, 1, 2)
-    nothing, last = _candidate(3, 0, 1), _candidate(4, 3)
-    chosen = choose_engines([large, small, nothing, last], frozenset(EVERY), 9)
-    assert [item.seed for item in chosen] == [2, 4]
-    assert len(choose_engines([large, small, last], frozenset(EVERY), 1)) == 1
-
-
-def test_memories_just_hold_the_networks() -> None:
-    """With a word less, an engine would not hold them."""
-    found = candidate("bytes", 3, 3)
-    config = found.trials[0].config
-    plans = [trial.plan for trial in found.trials]
-    assert config.feature_depth == max(plan.feature_words for plan in plans)
-    assert config.weight_depth == max(plan.weight_words(config.parameter_words) for plan in plans)
-    assert all(trial.config == config for trial in found.trials)
-    assert max(plan.extent for plan in plans).bit_length() == config.extent_width
 
 
 def _run(**changes: object) -> dict[str, object]:
@@ -112,6 +85,9 @@ def test_page_and_data_agree() -> None:
     begin, end = marks(SECTION)
     assert (ROOT / PAGE).read_text().split(begin)[1].split(end)[0].strip() == section(found).strip()
     assert [row["name"] for row in found["points"]] == [point.name for point in POINTS]
+    assert [row["done"] + len(row["missing"]) + len(row["excluded"]) for row in found["points"]] == [
+        len(point.bins) for point in POINTS
+    ]
 
 
 @pytest.mark.slow
@@ -119,7 +95,8 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     """One small engine: less than the goals is covered, which the command says; a second run takes what is kept; a wrong network
     ends it."""
     config = EngineConfig(p=2, m=1, n=1, multiplier_width=34, shifts=(12, 20, 28, 36), prefetch=False)
-    monkeypatch.setattr(coverage, "_KINDS", {"bytes": lambda seed, networks: random_trials(seed, networks, config=config)})
+    monkeypatch.setattr(coverage, "KINDS", {"bytes": lambda seed, networks: random_trials(seed, networks, config=config)})
+    monkeypatch.setattr(coverage, "DIRECTED_ENGINES", {})
     monkeypatch.chdir(ROOT)
     words = ["--candidates", "1", "--networks", "2", "--work", str(tmp_path), "-o", str(tmp_path / "page.html")]
     assert main(words) == 1
