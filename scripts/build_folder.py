@@ -71,9 +71,11 @@ _SIZED_AS = {Family.XILINX: Family.ECP5, Family.INTEL: Family.ECP5}
 
 _LINK_LUTS = {Family.ECP5: 800, Family.ICE40: 930, Family.ICE40UP: 930, Family.GOWIN: 930, Family.NEXUS: 930}
 _USABLE_LUTS = {Family.ECP5: 0.75, Family.ICE40: 0.95, Family.ICE40UP: 0.97, Family.GOWIN: 0.90, Family.NEXUS: 0.75}
-_CHOICE_LUTS = {Family.ECP5: 0.30, Family.ICE40: 0.95, Family.ICE40UP: 0.97, Family.GOWIN: 0.80, Family.NEXUS: 0.30}
-"""Measured with nextpnr on an ECP5-85F: 4 x 8 x 8 takes 28 % and reached 71 MHz; 5 x 8 x 8 takes 37 %, 65 MHz and more than
-twice the time. Both were limited by the ways to the weight memory's blocks."""
+_CHOICE_LUTS = {Family.ECP5: 0.65, Family.ICE40: 0.95, Family.ICE40UP: 0.97, Family.GOWIN: 0.80, Family.NEXUS: 0.30}
+_MOST_CHOICE_LUTS = {Family.ECP5: 24300}
+"""Where an engine that the compiler chooses ends: a share of the device, and so many. Measured with nextpnr: an ECP5-12F and a 25F of
+which 62 and 59 % are used are as fast as with half of that (`boards/figures.json`); on an 85F the time grows faster than the
+engine, and the ways to the weight memory's blocks get long."""
 
 
 _LOADER_LUTS = 150
@@ -92,10 +94,9 @@ def board_budget(board: Board | Device, weights: str = "host", clock_hz: int | N
         external = Sdram(cycles=board.sdram.cycles(clock_hz or board.clock_hz()), pin_delay=SDRAM_PIN_DELAY)
     capacity = board.capacity
     family = _SIZED_AS.get(board.family, board.family)
-    luts, choice = (
-        round(capacity.luts * usable[family]) - _LINK_LUTS[family] - (_LOADER_LUTS if weights == "flash" else 0)
-        for usable in (_USABLE_LUTS, _CHOICE_LUTS)
-    )
+    taken = _LINK_LUTS[family] + (_LOADER_LUTS if weights == "flash" else 0)
+    luts = round(capacity.luts * _USABLE_LUTS[family]) - taken
+    choice = min(luts, round(capacity.luts * _CHOICE_LUTS[family]) - taken, _MOST_CHOICE_LUTS.get(family, luts))
     return Budget(
         name=board.name,
         family=family,
@@ -108,6 +109,7 @@ def board_budget(board: Board | Device, weights: str = "host", clock_hz: int | N
         requantizer_digit=board.requantizer_digit,
         weight_memory=board.weight_memory,
         external=external,
+        unused_memory="SDRAM" if external is None and isinstance(board, Board) and board.sdram is not None else "",
     )
 
 
@@ -238,6 +240,8 @@ def load_build(folder: Path) -> Build:
         raise UserError(
             f"{folder} holds no complete build: make one with `macaw build MODEL --board BOARD -o {folder}`."
         ) from error
+    except NotADirectoryError as error:
+        raise UserError(f"{folder} is a file, not the folder of a build: name the one that `macaw build` wrote with -o.") from error
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: build again.") from error
     try:
