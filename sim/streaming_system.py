@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ..hw.config import EngineConfig
 from ..hw.emit import verilog
@@ -23,10 +25,14 @@ def with_ideal_memory(config: EngineConfig, memory: IdealMemory, folder: Path) -
     return _compiled(verilog(WithIdealMemory(Engine(config), memory), name="system"), folder)
 
 
-def with_sdram(config: EngineConfig, timing: SdramTiming, clock_hz: int, pin_delay: int, folder: Path) -> CoreSimulation:
-    """The RTL of an engine with its controller and an SDRAM that ends the simulation where one of its rules is broken."""
+def with_sdram(
+    config: EngineConfig, timing: SdramTiming, clock_hz: int, pin_delay: int, folder: Path,
+    form: Callable[[Any, str], str] | None = None,
+) -> CoreSimulation:  # fmt: skip
+    """The RTL of an engine with its controller and an SDRAM that ends the simulation where one of its rules is broken. ``form``
+    gives the Verilog of engine and controller in the place of :mod:`macaw.hw.emit`, as a netlist."""
     core = SdramEngine(config, clock_hz=clock_hz, timing=timing, pin_delay=pin_delay)
-    text = verilog(core, name="core")
+    text = form(core, "core") if form else verilog(core, name="core")
     return _compiled(memory_system(EmittedModule(core, "core"), text, timing, clock_hz, pin_delay, name="system"), folder)
 
 

@@ -189,7 +189,7 @@ class WeightPrefetcher(wiring.Component):
             memory.read.ready.eq(1),
             of_stream.eq(1),
         ]
-        transfer = self._transfer(m, command, ask, asking, moving, of_stream, owed) if self.config.spilling else None
+        transfer = self._transfer(m, command, kept_data, ask, asking, moving, of_stream, owed) if self.config.spilling else None
 
         m.submodules.queue = queue = SyncFIFO(width=32, depth=QUEUE_WORDS)
         word = queue.r_data
@@ -320,17 +320,18 @@ class WeightPrefetcher(wiring.Component):
         return m
 
     def _transfer(
-        self, m: Module, command: Any, ask: Signal, asking: Signal, moving: Signal, of_stream: Signal, owed: Signal
+        self, m: Module, command: Any, kept: Signal, ask: Signal, asking: Signal, moving: Signal, of_stream: Signal, owed: Signal
     ) -> MapTransfer:
         """The map transfer behind the same commands. Words come back in the order in which they were asked for: first those of the
-        stream. Words of a burst that was asked for are taken, or given, even if the transfer is dropped."""
+        stream. Words of a burst that was asked for are taken, or given, even if the transfer is dropped: all of them then are
+        the one that was offered last, which ``kept`` holds (the host writes nothing meanwhile)."""
         memory = self.memory
         m.submodules.transfer = transfer = MapTransfer(self.config)
         of_map = Signal()
         wanted = Signal(COMMAND, reset_less=True)
         coming = Signal(range(QUEUE_WORDS + 1))
         due = Signal(range(_MOST_DUE + 1))
-        wants, paid = Signal(), Signal()
+        wants, gives, paid = Signal(), Signal(), Signal()
         m.d.comb += [
             transfer.asked.eq(~asking | memory.command.ready),
             wants.eq(transfer.ask & transfer.asked),
@@ -338,7 +339,8 @@ class WeightPrefetcher(wiring.Component):
             owed.eq(due != 0),
             transfer.arrived.eq(memory.read.valid & ~of_stream),
             transfer.word.eq(memory.read.payload),
-            transfer.given.ready.eq(memory.write.ready),
+            gives.eq(owed & wanted.write),
+            transfer.given.ready.eq(memory.write.ready & gives),
             paid.eq(Mux(wanted.write, memory.write.valid & memory.write.ready, transfer.arrived) & owed),
         ]
         m.d.sync += [
@@ -357,11 +359,14 @@ class WeightPrefetcher(wiring.Component):
             m.d.sync += of_map.eq(0)
         with m.If(asking & of_map):
             m.d.comb += command.eq(wanted)
-        with m.If(transfer.given.valid | (owed & wanted.write & ~moving)):
-            m.d.comb += [memory.write.payload.eq(transfer.given.payload), memory.write.valid.eq(1)]
+        with m.If(gives & (transfer.given.valid | ~moving)):
+            m.d.comb += memory.write.valid.eq(1)
+        with m.If(moving):
+            m.d.comb += memory.write.payload.eq(transfer.given.payload)
+            m.d.sync += kept.eq(transfer.given.payload)
         with m.If(memory.restart):
             m.d.sync += self.written.eq(0)
-        with m.Elif(owed & wanted.write & paid):
+        with m.Elif(gives & paid):
             m.d.sync += self.written.eq(self.written + 1)
         m.d.comb += [
             transfer.active.eq(moving),

@@ -1,9 +1,12 @@
-"""For the tests of netlists: the Verilog of a component's cells with their models."""
+"""For the tests of netlists: the Verilog of a component's cells with their models, and the tests that were written for RTL."""
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -27,3 +30,19 @@ def synthesized(tmp_path: Path) -> Callable[[Family], Form]:
         return form
 
     return form_of
+
+
+@pytest.fixture
+def tests_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """A test file of this folder's parent, as ``hw/bus/test_crc32.py``, loaded afresh: what it calls can be replaced."""
+
+    def load(name: str) -> ModuleType:
+        path = Path(__file__).parents[1] / name
+        found = importlib.util.spec_from_file_location(f"netlist_{path.stem}", path)
+        assert found is not None and found.loader is not None
+        module = importlib.util.module_from_spec(found)
+        monkeypatch.setitem(sys.modules, found.name, module)  # where dataclasses look for their names
+        found.loader.exec_module(module)
+        return module
+
+    return load

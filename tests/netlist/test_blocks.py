@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,14 +76,12 @@ OTHERWISE = {
     [pytest.param(block, family, id=f"{block}-{family.value}", marks=() if (block, family.value) in FAST else pytest.mark.slow)
      for block in BENCHES for family in FAMILIES],
 )  # fmt: skip
-def test_bench(block: str, family: Family, tmp_path: Path, synthesized: Callable[[Family], Any]) -> None:
+def test_bench(
+    block: str, family: Family, tmp_path: Path, synthesized: Callable[[Family], Any], tests_in: Callable[[str], Any]
+) -> None:
     """The bench passes on Icarus, with Yosys' models of the cells and ours of those that it has none of."""
     folder, _, name = block.partition("/")
-    path = ROOT / folder / f"test_{name.split()[0]}.py"
-    found = importlib.util.spec_from_file_location(f"netlist_{path.stem}", path)
-    assert found is not None and found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
+    module = tests_in(f"hw/{folder}/test_{name.split()[0]}.py")
     form = synthesized(family)
     made: list[Any] = []
 
