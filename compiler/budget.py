@@ -16,7 +16,8 @@ class Budget:
 
     ``name`` is for messages. ``luts`` is compared with an estimate; leave room in it. ``choice_luts``: as many as an
     engine may take that the compiler chooses itself, where placing and routing more takes too long. ``external``: the external
-    memory that weights may be streamed from; None: all weights must fit on the chip.
+    memory that weights may be streamed from; None: all weights must fit on the chip. ``unused_memory``: what the board has of the
+    kind without using it, for messages.
     """
 
     name: str
@@ -30,3 +31,4 @@ class Budget:
     requantizer_digit: int
     weight_memory: str
     external: ExternalMemory | None = None
+    unused_memory: str = ""

@@ -86,7 +86,8 @@ def _logic(engine: SizedEngine, budget: Budget) -> list[str]:
 
 def explain_misfit(engine: SizedEngine, budget: Budget, ways: Sequence[str]) -> str:
     """One sentence for everything that is short; then ``ways``, the options of the command that fit."""
-    sentences = [*_weights(engine, budget), *_maps(engine), *_block_rams(engine, budget), *_logic(engine, budget)]
+    memory = [*_weights(engine, budget), *_maps(engine), *_block_rams(engine, budget)]
+    sentences = [*memory, *_logic(engine, budget)]
     if streamed := why_not_streamed(engine, budget):
         sentences.append(streamed)
     remedy = (
@@ -94,4 +95,6 @@ def explain_misfit(engine: SizedEngine, budget: Budget, ways: Sequence[str]) -> 
         if ways
         else "No board and array that Macaw knows holds it: use a smaller network."
     )
+    if memory and budget.unused_memory:
+        remedy += f" What this board cannot hold may fit its {budget.unused_memory}: --weights external."
     return f"The network does not fit: {'; '.join(sentences)}. {remedy}"

@@ -19,11 +19,15 @@ def is_tflite(path: Path) -> bool:
 
     Raises UserError if there is no such file.
     """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: name the model's file, ONNX or TensorFlow Lite.")
     try:
         with path.open("rb") as file:
             head = file.read(8)
+    except FileNotFoundError as error:
+        raise UserError(f"There is no model file {path}.") from error
     except OSError as error:
-        raise UserError(f"There is no model file {path} that can be read.") from error
+        raise UserError(f"The model file {path} cannot be read ({error.strerror}).") from error
     return has_tflite_identifier(head) or path.suffix == ".tflite"
 
 

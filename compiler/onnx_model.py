@@ -114,13 +114,13 @@ def load_onnx(path: str | Path) -> OnnxModel:
     try:
         onnx.checker.check_model(proto)
     except (onnx.checker.ValidationError, ValueError) as error:  # ValueError: names that are not UTF-8
-        raise UserError(f"{path} is not a valid ONNX model: {_first_line(error)}") from error
+        raise UserError(f"{path} is not a valid ONNX model: {_in_one_line(error)}") from error
     constants = _constants(proto, path)
     _fix_batch(proto, constants)
     try:
         proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)
     except (onnx.shape_inference.InferenceError, ValueError) as error:
-        raise UserError(f"{path}: the shapes of the model contradict each other: {_first_line(error)}") from error
+        raise UserError(f"{path}: the shapes of the model contradict each other: {_in_one_line(error)}") from error
     return _build(proto, constants, path)
 
 
@@ -136,9 +136,11 @@ def _name_qonnx(proto: onnx.ModelProto) -> None:
         proto.opset_import.append(onnx.helper.make_opsetid(QONNX, 1))
 
 
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__).rstrip(".") + "."
+def _in_one_line(error: Exception) -> str:
+    """What ONNX says, which breaks lines inside of sentences, with the place that it names behind."""
+    text, _, context = str(error).partition("==> Context:")
+    said, place = (" ".join(part.split()).rstrip(".") for part in (text, context))
+    return f"{said or type(error).__name__}{f' ({place})' if place else ''}."[:600]
 
 
 def _load_external_data(proto: onnx.ModelProto, path: Path) -> None:
@@ -150,7 +152,7 @@ def _load_external_data(proto: onnx.ModelProto, path: Path) -> None:
             file = (folder / location).resolve()
             inside, present = file.is_relative_to(folder) and file != folder, file.is_file()
         except (OSError, ValueError) as error:  # a name that is too long, or no name at all
-            raise UserError(f"{path} keeps tensor data in a file that cannot be named: {_first_line(error)}") from error
+            raise UserError(f"{path} keeps tensor data in a file that cannot be named: {_in_one_line(error)}") from error
         if not location or Path(location).is_absolute() or not inside:
             raise UserError(
                 f"{path} keeps tensor data in {location!r}, outside the model's folder; put the data file beside the model."
@@ -165,7 +167,7 @@ def _load_external_data(proto: onnx.ModelProto, path: Path) -> None:
             onnx.external_data_helper.load_external_data_for_tensor(tensor, str(folder))
         except Exception as error:  # the checks above leave truncated files and bad offsets: onnx's own errors
             raise UserError(
-                f"{path}: the data of tensor {tensor.name!r} cannot be read: {_first_line(error)}"
+                f"{path}: the data of tensor {tensor.name!r} cannot be read: {_in_one_line(error)}"
             ) from error
         tensor.data_location = TensorProto.DEFAULT
         del tensor.external_data[:]
@@ -190,7 +192,7 @@ def _constants(proto: onnx.ModelProto, path: Path) -> dict[str, NDArray[Any]]:
             if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
                 constants[node.output[0]] = _constant_value(node)
     except (ValueError, TypeError, KeyError) as error:  # KeyError: an unknown element type
-        raise UserError(f"{path}: a constant of the model cannot be read: {_first_line(error)}") from error
+        raise UserError(f"{path}: a constant of the model cannot be read: {_in_one_line(error)}") from error
     return constants
 
 

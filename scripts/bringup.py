@@ -41,7 +41,7 @@ from .build_folder import Build, load_build
 from .console import CONSOLE, Stages, run_command, stages
 from .demo import example
 from .generate import generate
-from .inputs import load_inputs, random_inputs
+from .inputs import Inputs, load_inputs, random_inputs
 from .run import run_build
 from .serial_ports import describe_port, find_port
 from .synthesize import SEEDS, synthesize_build
@@ -313,14 +313,18 @@ def _seconds(action: Callable[[], None], board: SimulatedBoard | None, clock_hz:
     return max(1, board.traffic().cycles) / clock_hz
 
 
-def _run_network(bench: _Bench, inputs: Path | None) -> None:
-    report, build = bench.report, bench.build
+def _inputs(build: Build, path: Path | None, count: int) -> Inputs:
+    """The first of ``path``; without, of held-out digits for the networks that read them, random ones for others."""
     graph = build.compilation.graph
+    if path is None and build.manifest["model"] in _HELDOUT:
+        path = example(_HELDOUT[build.manifest["model"]])
+    return random_inputs(graph, count, seed=1) if path is None else load_inputs(path, graph).first(count)
+
+
+def _run_network(bench: _Bench, inputs: Inputs) -> None:
+    report, build = bench.report, bench.build
     with report.part("network"):
-        if inputs is None and build.manifest["model"] in _HELDOUT:
-            inputs = example(_HELDOUT[build.manifest["model"]])
-        chosen = random_inputs(graph, 1000, seed=1) if inputs is None else load_inputs(inputs, graph)
-        run = run_build(build, bench.port, chosen.first(_INPUTS[bench.simulated]), progress=bench.progress)
+        run = run_build(build, bench.port, inputs, progress=bench.progress)
         right = "" if run.accuracy is None else f", right classes {100 * run.accuracy:.1f} %"
         report.check(
             "network", not run.differences,
@@ -394,6 +398,7 @@ def bring_up(
     with stages() as progress:
         if build is None:
             build = generate(example(_NETWORK), board.name, folder, array=_ARRAY, progress=progress)
+        chosen = _inputs(build, inputs, _INPUTS[simulate])
         report = BringUp(folder / REPORT)
         config, manifest = build.compilation.config, build.manifest
         report.fact("Macaw", f"{__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
@@ -407,7 +412,7 @@ def bring_up(
             _test_memories(bench)
             _implementation(bench)
             _check_link(bench)
-            _run_network(bench, inputs)
+            _run_network(bench, chosen)
         finally:
             report.save()
             CONSOLE.print(f"report: {report.path}")

@@ -26,7 +26,7 @@ from .demo import DEFAULT_BOARD, demo
 from .export import export_folder, parse_address
 from .faults import DEFAULT_RATES, fault_command
 from .flash import write_flash_image
-from .generate import generate, parse_array
+from .generate import generate, parse_array, parse_clock
 from .run import run_folder
 from .simulate import verify_folder
 from .synthesize import outcome, synthesize_build
@@ -83,7 +83,7 @@ def _destination(board: str | None, device: str | None) -> str:
 
 @app.command("build")
 def _build(
-    model: Annotated[Path, typer.Argument(help="Quantized model, ONNX or TensorFlow Lite.")],
+    model: Annotated[Path, typer.Argument(help="Quantized model: ONNX, QONNX or TensorFlow Lite.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for everything that is made.")],
     board: Annotated[str | None, typer.Option(help="Board; see `macaw boards`.")] = None,
     device: Annotated[
@@ -91,12 +91,13 @@ def _build(
     ] = None,
     array: Annotated[str | None, typer.Option(help="p,m,n: pixels, bytes in a word, output lanes; chosen without.")] = None,
     depth: Annotated[int | None, typer.Option(help="Pixel groups that share a weight fetch; chosen without.")] = None,
-    clock: Annotated[float | None, typer.Option(help="Clock in MHz.")] = None,
+    clock: Annotated[str | None, typer.Option(help="Clock in MHz; the board's default without.")] = None,
     rounding: Annotated[
         str | None, typer.Option(help="Of a TensorFlow Lite model: tflm (twice, as TensorFlow Lite Micro) or single.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**31 - 1, help="Seed of the placement; up to three are tried without.")
+        int | None,
+        typer.Option(min=0, max=2**31 - 1, help="Seed of the placement; without, up to three are tried until one meets the clock."),
     ] = None,
     link: Annotated[str, typer.Option(help="Host link: uart or spi.")] = "uart",
     baud: Annotated[int | None, typer.Option(help="Rate of the serial line; the board's default without.")] = None,
@@ -110,9 +111,13 @@ def _build(
     def command() -> None:
         chosen = None if array is None else parse_array(array)
         destination = _destination(board, device)
+        if seed is not None and not route:
+            raise UserError("--seed is that of the placement, which --no-route leaves out: leave out one of the two.")
+        if seed is not None and destination in BOARDS and BOARDS[destination].vendor:
+            raise UserError(f"--seed is nextpnr's, which does not place {destination}: leave it out.")
         with stages() as progress:
             build = generate(
-                model, destination, output, array=chosen, depth=depth, clock_mhz=clock, rounding=rounding,
+                model, destination, output, array=chosen, depth=depth, clock_mhz=None if clock is None else parse_clock(clock), rounding=rounding,
                 attachment=Attachment(link=link, baud=baud, weights=weights), progress=progress,
             )  # fmt: skip
             vendor = isinstance(build.board, Board) and build.board.vendor

@@ -117,6 +117,8 @@ def export_folder(
             "and windows of an export do not reach: build it for a larger device."
         )
     weights = compilation.weights
+    if weights is None and memory_base:
+        raise UserError("The engine keeps all weights on the chip and reads nothing from a memory: leave --memory-base out.")
     design = Design(
         name=module_name(f"macaw_{Path(build.manifest['model']).stem}") if name is None else name,
         bus=chosen,

@@ -27,6 +27,7 @@ from .console import CONSOLE, Stages, stages
 from .fault_plot import COLUMNS, curves, plot
 from .generate import generate
 from .inputs import Inputs, load_inputs
+from .output_folder import check_output_folder
 from .verification import simulate_inputs
 
 __all__ = ["DEFAULT_RATES", "FaultPlan", "fault_command", "fault_rows", "parse_rates"]
@@ -162,12 +163,7 @@ def fault_command(
     plan = FaultPlan(rates=parse_rates(rates), storages=_storages(storage), seed=seed, repeats=repeats, rtl_inputs=rtl)
     if source.is_dir() and array is not None:
         raise UserError(f"{source} is a build, whose array is chosen: leave --array out, or give the model.")
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        for name in (_TABLE, _PLOT):
-            (output / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(f"The output folder {output} cannot be written ({error.strerror}): choose another with -o.") from error
+    check_output_folder(output)
     with stages() as progress:
         build = None
         if source.is_dir() or rtl:
@@ -180,6 +176,12 @@ def fault_command(
             progress("compile", 1.0, str(compilation.config))
         chosen = load_inputs(inputs, compilation.graph)
         chosen = chosen if limit is None else chosen.first(limit)
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            for name in (_TABLE, _PLOT):
+                (output / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(f"The output folder {output} cannot be written ({error.strerror}): choose another with -o.") from error
         rows = list(fault_rows(network, compilation, chosen, plan, build, progress=progress))
     temporary = output / f".{_TABLE}"
     with temporary.open("w", newline="") as file:

@@ -40,10 +40,11 @@ from .build_folder import (
 )
 from .c_driver import write_driver
 from .console import Stages, run_command, stages
+from .output_folder import check_output_folder
 from .provenance import write_provenance
 from .report import write_report
 
-__all__ = ["generate", "main", "parse_array"]
+__all__ = ["generate", "main", "parse_array", "parse_clock"]
 
 
 def parse_array(text: str) -> tuple[int, int, int]:
@@ -53,6 +54,14 @@ def parse_array(text: str) -> tuple[int, int, int]:
         raise UserError(f"--array is p,m,n (pixels, bytes in a word, output lanes), as in 4,8,4, not {text[:40]!r}.")
     p, m, n = (int(part) for part in parts)
     return p, m, n
+
+
+def parse_clock(text: str) -> float:
+    """MHz. Raises UserError for what is no number."""
+    try:
+        return float(text)
+    except ValueError as error:
+        raise UserError(f"--clock is a frequency in MHz, as in 100, not {text[:40]!r}.") from error
 
 
 def layer_table(compilation: Compilation) -> list[dict[str, Any]]:
@@ -183,6 +192,7 @@ def generate(
     board = find_destination(board_name)
     attachment = attachment or Attachment()
     attachment.check(board)
+    check_output_folder(folder)
     if clock_mhz is not None and not 0 < clock_mhz < 1e6:
         raise UserError(f"--clock is a frequency in MHz, as in 100, not {clock_mhz:g}.")
     wanted_hz = None if clock_mhz is None else round(clock_mhz * 1e6)
@@ -302,7 +312,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--board", required=True, help="board, or part for a core without pins")
     parser.add_argument("--array", help="p,m,n; chosen by the compiler if left out")
     parser.add_argument("--depth", type=int, help="chosen by the compiler if left out")
-    parser.add_argument("--clock", type=float, help="MHz")
+    parser.add_argument("--clock", help="MHz; the board's default without")
     parser.add_argument("--rounding", choices=ROUNDINGS, help="of a TensorFlow Lite model")
     parser.add_argument("--link", choices=LINKS, default="uart")
     parser.add_argument("--baud", type=int, help="of the serial line; the board's default without it")
@@ -318,7 +328,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 arguments.output,
                 array=parse_array(arguments.array) if arguments.array else None,
                 depth=arguments.depth,
-                clock_mhz=arguments.clock,
+                clock_mhz=None if arguments.clock is None else parse_clock(arguments.clock),
                 rounding=arguments.rounding,
                 attachment=Attachment(link=arguments.link, baud=arguments.baud, weights=arguments.weights),
                 progress=progress,

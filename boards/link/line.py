@@ -128,6 +128,8 @@ class Line(ABC):
                 f"The {what} {self.port} may not be opened by this user: join the group {group} with "
                 f"`sudo usermod -aG {group} $USER` and log in again."
             )
+        if code == errno.ENOTTY or "Inappropriate ioctl" in text:
+            return PortAbsent(f"{self.port} is no {what}: name the board's (Linux lists them as {examples}).")
         if code in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in text:
             return PortBusy(f"The {what} {self.port} is in use by another program: close it (a terminal, another run).")
         return PortAbsent(f"The {what} {self.port} cannot be opened at {self.rate}: {text}; name another port or rate.")

@@ -1,4 +1,4 @@
-"""Inputs, folders and ports that cannot be used, through `macaw verify`, `macaw run` and `macaw build`."""
+"""Inputs, folders and ports that cannot be used, through `macaw verify`, `macaw run`, `macaw build` and `macaw bringup`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ from serial.tools import list_ports
 
 from macaw.hw.config import PROGRAM_FORMAT, EngineConfig
 from macaw.hw.control.register_map import MAGIC, Register
+from macaw.hw.errors import UserError
+from macaw.scripts import bringup
+from macaw.scripts.output_folder import check_output_folder
 from macaw.sim.golden.frame_bridge import FrameBridgeModel
 
 # Inputs
@@ -88,8 +91,18 @@ def test_output_cannot_be_written(macaw: Any, digits: Path, tmp_path: Path) -> N
     blocked.write_text("in the way")
     for folder in (blocked, blocked / "below"):
         outcome = macaw("build", digits, "--board", "ulx3s-85f", "--array", "1,4,2", "--no-route", "-o", folder)
-        outcome.refused(2, f"The output folder {folder} cannot be written", "choose another with -o")
+        outcome.refused(2, f"The output folder {folder} cannot be written ({blocked} is a file)", "choose another with -o")
+        assert "import" not in outcome.errors  # before any work is done
     assert blocked.read_text() == "in the way"
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "gone")
+    with pytest.raises(UserError, match="is a broken link"):
+        check_output_folder(link / "below")
+    if os.geteuid() != 0:
+        closed = tmp_path / "closed"
+        closed.mkdir(mode=0o555)
+        with pytest.raises(UserError, match=f"nothing may be written to {closed}"):
+            check_output_folder(closed / "build")
 
 
 def test_nothing_foreign_is_removed(macaw: Any, digits: Path, tmp_path: Path, looks_complete: Any) -> None:
@@ -117,6 +130,9 @@ def test_outputs_cannot_be_saved(macaw: Any, small_build: Path, tmp_path: Path) 
 def test_no_build(macaw: Any, tmp_path: Path, command: tuple[str, ...]) -> None:
     for folder in (tmp_path, tmp_path / "absent"):
         macaw(command[0], folder, *command[1:]).refused(2, f"{folder} holds no complete build", "macaw build")
+    file = tmp_path / "model.onnx"
+    file.write_bytes(b"")
+    macaw(command[0], file, *command[1:]).refused(2, f"{file} is a file, not the folder of a build", "-o")
 
 
 def _edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
@@ -255,7 +271,7 @@ def test_no_port_named(macaw: Any, small_build: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("port", ["/dev/ttyAbsent7", "/dev/null", "/", ""])
 def test_absent_port(macaw: Any, small_build: Path, port: str) -> None:
-    macaw("run", small_build, "--port", port).refused(2, f"The serial port {port}")
+    macaw("run", small_build, "--port", port).refused(2, f"{port} is no serial port" if port == "/dev/null" else f"The serial port {port}")
 
 
 def test_silent_port(macaw: Any, small_build: Path) -> None:
@@ -300,3 +316,45 @@ def test_board_dies_during_the_run(macaw: Any, small_build: Path, engine: Engine
 
     with _terminal(fade) as port:
         macaw("run", small_build, "--port", port).refused(2, "stopped answering after", "reset or reprogram")
+
+
+# The bring-up meets the same boards, and says so in its report.
+
+
+def _brought_up(macaw: Any, build: Path, folder: Path, respond: Callable[[bytes], bytes], *parts: str) -> str:
+    shutil.copytree(build, folder, ignore=shutil.ignore_patterns("simulation"))
+    with _terminal(respond) as port:
+        macaw("bringup", "--build", folder, "--no-program", "--port", port).refused(2, *parts)
+    report = (folder / bringup.REPORT).read_text()
+    assert "Result: FAILED: link" in report and all(part in report for part in parts)
+    return report
+
+
+def test_bringup_of_another_bitstream(macaw: Any, small_build: Path, engine: EngineConfig, tmp_path: Path) -> None:
+    found, wanted = engine.identity ^ 1, engine.identity
+    parts = f"{found:016x}", f"{wanted:016x}", "program the board"
+    report = _brought_up(macaw, small_build, tmp_path / "build", _core(found), *parts)
+    assert "OK        identity" not in report
+
+
+def test_bringup_of_no_macaw(macaw: Any, small_build: Path, tmp_path: Path) -> None:
+    _brought_up(macaw, small_build, tmp_path / "build", lambda data: data, "is no Macaw accelerator", "program the board")
+
+
+def test_cable_pulled_in_a_bringup(macaw: Any, small_build: Path, engine: EngineConfig, tmp_path: Path) -> None:
+    """Between two accesses: what was found before stays in the report."""
+    respond, received = _core(engine.identity), [0]
+
+    def fade(data: bytes) -> bytes:
+        received[0] += len(data)
+        return respond(data) if received[0] < 200 else b""
+
+    report = _brought_up(macaw, small_build, tmp_path / "build", fade, "stopped answering after")
+    assert f"OK        identity     {engine.identity:016x}" in report
+
+
+def test_inputs_are_read_before_a_board_is_programmed(macaw: Any, small_build: Path, tmp_path: Path) -> None:
+    before = sorted(small_build.iterdir())
+    words = ("--build", small_build, "--no-program", "--port", tmp_path / "ttyUSB7", "--inputs", tmp_path / "absent.npz")
+    macaw("bringup", *words).refused(2, "absent.npz do not exist", "(any, 1, 8, 8)")
+    assert sorted(small_build.iterdir()) == before

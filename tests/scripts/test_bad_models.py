@@ -5,12 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
+
+from macaw.boards.catalog import find_board
+from macaw.compiler.compilation import compile_graph
+from macaw.compiler.model_import import import_model
+from macaw.scripts.build_folder import board_budget
 
 
 def test_absent_file(build: Any, tmp_path: Path) -> None:
     build(tmp_path / "absent.onnx", parts=("There is no model file", "absent.onnx"))
-    build(tmp_path, parts=("There is no model file",))
+    build(tmp_path, parts=(f"{tmp_path} is a folder", "name the model's file"))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model at all", bytes(range(256)) * 20, b"PK\x03\x04" + bytes(100)])
@@ -24,6 +30,20 @@ def test_truncated_file(build: Any, tmp_path: Path, digits: Path) -> None:
     path = tmp_path / "half.onnx"
     path.write_bytes(digits.read_bytes()[:9000])
     build(path, parts=("half.onnx is not",))
+
+
+def test_invalid_model(build: Any, models: Any) -> None:
+    """What ONNX's checker says is told whole, with the node, in one line."""
+    path = models.real()
+    model = onnx.load(path)
+    del model.graph.initializer[:]
+    onnx.save(model, path)
+    outcome = build(path, parts=("is not a valid ONNX model", "'weights'", "name: conv", "is not output of any previous nodes."))
+    assert len(outcome.sentence().splitlines()) == 1
+    model = onnx.load(models.real())
+    model.graph.node[0].op_type = "Convolute"
+    onnx.save(model, path)
+    build(path, parts=("No Op registered for Convolute", "Name: conv"))
 
 
 def test_float_model(build: Any, models: Any) -> None:
@@ -57,6 +77,18 @@ def test_maps_do_not_fit(build: Any, models: Any) -> None:
         board="icebreaker",
         parts=("block RAMs", "more than the 27 of icebreaker", "maps (largest at node 'big'", "--board ulx3s-85f"),
     )
+
+
+def test_memory_that_is_not_used(build: Any, models: Any) -> None:
+    """A board whose SDRAM would hold the weights says so, where memory is what is short."""
+    way = "What this board cannot hold may fit its SDRAM: --weights external."
+    model = models.convolution(inputs=512, outputs=512, size=1, kernel=1)
+    build(model, "--array=1,4,4", board="ulx3s-12f", parts=("block RAMs", "What fits: --board ulx3s-85f.", way))
+    assert way not in build(model, "--array=1,4,4", board="icepi-zero", parts=("block RAMs",)).sentence()
+    small = models.convolution(inputs=4, outputs=4, size=8)
+    assert way not in build(small, "--array=8,4,8", board="ulx3s-12f", parts=("LUTs",)).sentence()
+    graph = import_model(models.convolution(inputs=512, outputs=512, size=1, kernel=1))
+    assert compile_graph(graph, board_budget(find_board("ulx3s-12f"), "external"), array=(1, 4, 4)).weights is not None
 
 
 def test_nothing_fits(build: Any, models: Any) -> None:
@@ -103,10 +135,18 @@ def test_unknown_board(build: Any, digits: Path, board: str, part: str) -> None:
     build(digits, board=board, parts=(f"There is no board '{board}'", part))
 
 
-@pytest.mark.parametrize("clock", ["0", "-5", "1e9", "nan", "inf", "5000", "0.001", "1e-9"])
+@pytest.mark.parametrize("clock", ["100MHz", "100 MHz", "fast", "", "0", "-5", "1e9", "nan", "inf", "5000", "0.001", "1e-9"])
 @pytest.mark.parametrize("board", ["ulx3s-85f", "icebreaker"])
 def test_absurd_clock(build: Any, digits: Path, clock: str, board: str) -> None:
     build(digits, f"--clock={clock}", board=board, parts=("MHz",))
+
+
+def test_seed_without_placement(build: Any, digits: Path, macaw: Any, tmp_path: Path) -> None:
+    build(digits, "--seed=3", parts=("--seed is that of the placement, which --no-route leaves out",))
+    macaw("build", digits, "--board", "de10-nano", "--seed", "3", "-o", tmp_path / "build").refused(
+        2, "--seed is nextpnr's, which does not place de10-nano: leave it out"
+    )
+    assert not (tmp_path / "build").exists()
 
 
 @pytest.mark.parametrize("seed", ["-1", "x", "99999999999999999999"])
@@ -122,7 +162,6 @@ def test_impossible_seed(macaw: Any, digits: Path, tmp_path: Path, seed: str, lo
         ("build",),
         ("build", "model.onnx"),
         ("build", "model.onnx", "--board", "icebreaker", "-o", "x", "--depth", "deep"),
-        ("build", "model.onnx", "--board", "icebreaker", "-o", "x", "--clock", "fast"),
         ("frobnicate",),
         ("verify",),
         ("run", "x", "--limit", "0"),

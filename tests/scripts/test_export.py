@@ -69,6 +69,7 @@ def test_choices(macaw: Any, small_build: Path, tmp_path: Path) -> None:
         (("--as", "verilog", "--memory-timing", "1,2,3,4,5"), ("describes no memory",)),
         (("--as", "verilog", "--memory-timing", "fast"), ("describes no memory",)),
         (("--as", "verilog", "--memory-timing", "40,2"), ("keeps all weights on the chip", "leave --memory-timing out")),
+        (("--as", "verilog", "--memory-base", "0x10000000"), ("keeps all weights on the chip", "leave --memory-base out")),
     ],
 )
 def test_choices_that_do_not_exist(

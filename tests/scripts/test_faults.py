@@ -85,6 +85,7 @@ def test_what_is_refused(macaw: Any, small_build: Path, digits: Path, inputs: Pa
     macaw("faults", tmp_path / "absent.onnx", *given).refused(2, "absent.onnx")
     macaw("faults", tmp_path, *given).refused(2, f"{tmp_path} holds no complete build")
     macaw("faults", small_build, "--inputs", tmp_path / "absent.npz", "-o", tmp_path / "out").refused(2, "do not exist")
+    assert not (tmp_path / "out").exists()
     (tmp_path / "file").write_text("in the way")
     macaw("faults", small_build, "--inputs", inputs, "-o", tmp_path / "file").refused(2, "cannot be written", "another with -o")
 
