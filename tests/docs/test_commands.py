@@ -48,6 +48,7 @@ def test_commands(page: Path, described: dict[str, str], capsys: pytest.CaptureF
         if run not in described:
             capsys.readouterr()
             main, given = _main(run)
+            code: object
             try:
                 code = main([*given, "--help"])
             except SystemExit as ended:
