@@ -160,9 +160,14 @@ class _Bench:
             link.close()
 
 
+def _around_tester(config: EngineConfig) -> EngineConfig:
+    """What a harness and a board top are made for around a memory tester, which has no external memory."""
+    return replace(config, streaming=False, spilling=False)
+
+
 def _tester_design(build: Build, shapes: Sequence[MemoryShape], divisor: int, clock_hz: int) -> Harness:
     return Harness(
-        build.compilation.config, divisor=divisor, clock_hz=clock_hz, link=build.attachment.link,
+        _around_tester(build.compilation.config), divisor=divisor, clock_hz=clock_hz, link=build.attachment.link,
         engine=MemoryTester(shapes, clock_hz=clock_hz),
     )  # fmt: skip
 
@@ -170,7 +175,7 @@ def _tester_design(build: Build, shapes: Sequence[MemoryShape], divisor: int, cl
 def _tester_bitstream(bench: _Bench, shapes: Sequence[MemoryShape]) -> tuple[Path, int]:
     """The memory tester's bitstream and its serial rate, at the build's clock or, if it misses that, at one that it meets."""
     board, build = bench.board, bench.build
-    config, wanted_hz = build.compilation.config, build.manifest["wanted_hz"]
+    config, wanted_hz = _around_tester(build.compilation.config), build.manifest["wanted_hz"]
     attachment = replace(build.attachment, weights="host")
     folder = build.folder / "memory_test"
     while True:

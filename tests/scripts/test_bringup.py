@@ -9,6 +9,7 @@ import re
 import shutil
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,14 +20,15 @@ from serial.tools import list_ports
 from macaw.boards import programmer
 from macaw.boards.catalog import BOARDS, find_board
 from macaw.boards.programmer import find_programmer
+from macaw.boards.top import BoardTop
 from macaw.compiler.compilation import compile_graph
 from macaw.compiler.model_import import import_model
 from macaw.hw.config import EngineConfig
-from macaw.hw.memory.engine_memories import MemoryShape
+from macaw.hw.memory.engine_memories import MemoryShape, engine_memories
 from macaw.hw.memory.memory_tester import MemoryTester
 from macaw.scripts import bringup, bringup_examples
 from macaw.scripts.bringup import Check
-from macaw.scripts.build_folder import board_budget
+from macaw.scripts.build_folder import board_budget, load_build
 from macaw.scripts.demo import example
 from macaw.sim.bench.faulty_memory import FaultyMemory
 from macaw.sim.golden.memory_tester import Fault
@@ -110,6 +112,19 @@ def test_a_broken_memory(
     assert "Result: FAILED: memories" in report and "network" in report
     (line,) = (line for line in report.splitlines() if line.startswith("FAILED"))
     assert "memory 1, address 0x2: bits 32 to 63 should be 00000000 and are 00000008 (wrong: 35; pass 2 of" in line
+
+
+def test_tester_of_an_engine_with_external_memory(small_build: Path) -> None:
+    """It takes the engine's place on a board without the SDRAM's pins; the memories on the chip are those of the engine."""
+    build = load_build(small_build)
+    config = replace(build.compilation.config, streaming=True, spilling=True)
+    build = replace(build, compilation=replace(build.compilation, config=config))
+    shapes = engine_memories(config, build.board.family)
+    board = find_board("ulx3s-85f")
+    design = bringup._tester_design(build, shapes, board.divisor(75_000_000), 75_000_000)
+    top = BoardTop(board, bringup._around_tester(config), design=design)
+    plan = board.platform().build(top, name="macaw", do_build=False, emit_src=False)
+    assert "sdram" not in plan.files["macaw.lpf"] and "led" in plan.files["macaw.lpf"]
 
 
 # What can go wrong before anything runs.
