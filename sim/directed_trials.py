@@ -50,7 +50,10 @@ def _drawn(config: EngineConfig, aim: Hit, generator: np.random.Generator) -> Tr
     if not formats and generator.random() < 0.5:
         formats = config.output_formats
     if set(formats) <= {"int8"}:
-        graph = random_graph(generator, adding=config.adding, joining=config.part_pitch == 1, two_roundings=config.nudge > 0)
+        graph = random_graph(
+            generator, adding=config.adding, joining=config.part_pitch == 1, two_roundings=config.nudge > 0,
+            doubling=config.adding and config.part_pitch == 1 and "copy" in aim[1],
+        )  # fmt: skip
         return trial_of(config, graph, generator)
     sums = config.wrapping and bool(generator.random() < 0.2)
     joining = config.adding and formats != ("binary",) and bool(generator.random() < 0.3)

@@ -112,10 +112,12 @@ def random_graph(
     adding: bool = False,
     joining: bool = False,
     two_roundings: bool = False,
+    doubling: bool = False,
 ) -> Graph:
     """1 to ``layers`` parts one behind the other: convolutions (any kernel, stride, padding, dilation, groups), max pools
     and, with ``adding``, residual blocks, with ``joining`` concatenations of branches;
-    with ``two_roundings`` requantized as TensorFlow Lite Micro does."""
+    with ``two_roundings`` requantized as TensorFlow Lite Micro does. With ``doubling`` some residual blocks add a map that is
+    concatenated with itself, whose halves are copied."""
     shape = (int(generator.integers(3, 13)), int(generator.integers(3, 13)), int(generator.integers(1, 20)))
     graph = GrowingGraph("random", shape, int(generator.integers(-128, 128)))
     last = "map0"
@@ -159,7 +161,11 @@ def random_graph(
         height, width, channels = graph.tensor(last).shape
         (ky, sy, top, bottom), (kx, sx, left, right) = _window(generator, height), _window(generator, width)
         padding = (top, left, bottom, right)
-        if adding and generator.random() < 0.4:
+        if doubling and generator.random() < 0.4:
+            doubled = graph.concatenation([last, last]) if generator.random() < 0.5 else ""
+            beside = convolution(last, (1, 1), outputs=2 * channels)
+            last = residual([doubled or graph.concatenation([last, last]), beside])
+        elif adding and generator.random() < 0.4:
             if generator.random() < 0.5:
                 sy = sx = 1
             k = 1 + 2 * int(generator.integers(2))

@@ -47,6 +47,14 @@ def test_draws_aim_at_bins() -> None:
     assert {tensor.format for tensor in trial.graph.tensors.values()} == {"int4"}
 
 
+@pytest.mark.parametrize("name", ["addition then copy", "copy then addition"])
+def test_copies_beside_additions(name: str) -> None:
+    """Plain random networks have none: a map is concatenated with itself and added."""
+    aim = ("work in sequence", name)
+    (trial,) = directed_trials(1, DIRECTED_ENGINES["only bytes"], {aim}, 60)
+    assert aim in covered(trial.config, trial.plan, {})
+
+
 def test_nothing_to_aim_at() -> None:
     """Bins of engines, of formats that the engine has not, and none."""
     config = DIRECTED_ENGINES["only bytes"]
