@@ -278,8 +278,8 @@ def _boards() -> None:
 def _show_boards() -> None:
     figures = load_figures()
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
-    left = ("board", "device", "measured")
-    for heading in ("board", "device", "LUTs", "registers", "RAM", "DSP", "clock", "serial", "measured"):
+    left = ("board", "device", "Fmax")
+    for heading in ("board", "device", "LUTs", "registers", "RAM", "DSP", "clock", "serial", "Fmax"):
         table.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
     for board in BOARDS.values():
         capacity = board.capacity
@@ -307,7 +307,9 @@ def _show_boards() -> None:
             f"({row.command})"
         )
     CONSOLE.print("Boards of Vivado and Quartus get a project that has not been built here.")
-    CONSOLE.print("Boards without figures have not been measured yet. Parts without a board: macaw build --device PART.")
+    if any(not board.vendor and board.name not in figures for board in BOARDS.values()):
+        CONSOLE.print("Boards without figures have not been measured yet.")
+    CONSOLE.print("Parts without a board: macaw build --device PART.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
