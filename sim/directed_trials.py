@@ -34,7 +34,7 @@ DIRECTED_ENGINES: Mapping[str, EngineConfig] = {
         _ROOMY, p=2, m=1, n=8, depth=2, shifts=(6, 12, 18, 24, 30, 36, 42), requantizer_digit=1, multiplier_latency=2,
         prefetch=False, products=tuple(PRODUCTS), output_formats=tuple(FORMATS), wrapping=True,
     ),
-    "only bytes": replace(_ROOMY, p=4, m=3, n=3, depth=5, shifts=(12, 20, 28, 36)),
+    "only bytes": replace(_ROOMY, p=4, m=3, n=3, depth=5, shifts=(12, 16, 20, 24, 28, 32, 36, 40)),
 }  # fmt: skip
 """Small engines: one that knows all formats, and one whose p, m and n are not powers of two; with roomy memories."""
 
@@ -50,10 +50,12 @@ def _drawn(config: EngineConfig, aim: Hit, generator: np.random.Generator) -> Tr
     if not formats and generator.random() < 0.5:
         formats = config.output_formats
     if set(formats) <= {"int8"}:
+        joining = config.part_pitch == 1
+        # Copies are of bytes: an engine that knows nothing else is simulated in less time.
+        doubling = config.adding and joining and config.output_formats == ("int8",) and "copy" in aim[1]
         graph = random_graph(
-            generator, adding=config.adding, joining=config.part_pitch == 1, two_roundings=config.nudge > 0,
-            doubling=config.adding and config.part_pitch == 1 and "copy" in aim[1],
-        )  # fmt: skip
+            generator, adding=config.adding, joining=joining, two_roundings=config.nudge > 0, doubling=doubling
+        )
         return trial_of(config, graph, generator)
     sums = config.wrapping and bool(generator.random() < 0.2)
     joining = config.adding and formats != ("binary",) and bool(generator.random() < 0.3)

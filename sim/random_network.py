@@ -117,7 +117,7 @@ def random_graph(
     """1 to ``layers`` parts one behind the other: convolutions (any kernel, stride, padding, dilation, groups), max pools
     and, with ``adding``, residual blocks, with ``joining`` concatenations of branches;
     with ``two_roundings`` requantized as TensorFlow Lite Micro does. With ``doubling`` some residual blocks add a map that is
-    concatenated with itself, whose halves are copied."""
+    concatenated with itself, whose halves are copied, to no more than 40 channels."""
     shape = (int(generator.integers(3, 13)), int(generator.integers(3, 13)), int(generator.integers(1, 20)))
     graph = GrowingGraph("random", shape, int(generator.integers(-128, 128)))
     last = "map0"
@@ -161,7 +161,7 @@ def random_graph(
         height, width, channels = graph.tensor(last).shape
         (ky, sy, top, bottom), (kx, sx, left, right) = _window(generator, height), _window(generator, width)
         padding = (top, left, bottom, right)
-        if doubling and generator.random() < 0.4:
+        if doubling and channels <= 20 and generator.random() < 0.4:
             doubled = graph.concatenation([last, last]) if generator.random() < 0.5 else ""
             beside = convolution(last, (1, 1), outputs=2 * channels)
             last = residual([doubled or graph.concatenation([last, last]), beside])
