@@ -38,7 +38,7 @@ PAGE = Path("docs", "verification.md")
 SECTION = "mutants"
 """Name of the section of the page."""
 
-_COPIED = ("boards", "compiler", "examples", "hw", "scripts", "sim", "tests", "docs")
+_COPIED = ("boards", "compiler", "examples", "export", "hw", "scripts", "sim", "tests", "docs")
 _TEST_SECONDS = 300
 """A test that takes longer fails. That counts if it does not take so long without the bug."""
 _SECONDS = 2400
@@ -47,7 +47,9 @@ _SECONDS = 2400
 _NONE_CHOSEN = 5
 """pytest's exit code if no test was chosen."""
 
-_NO_MUTANT = re.compile(r"\b(NameError|SyntaxError|ImportError|ModuleNotFoundError|IndentationError|UnboundLocalError)\b")
+_NO_MUTANT = re.compile(
+    r"\b(NameError|SyntaxError|ImportError|ModuleNotFoundError|IndentationError|UnboundLocalError|IndexError|TypeError|AttributeError)\b"
+)
 """A text that Python refuses is no bug in the hardware."""
 
 

@@ -24,6 +24,8 @@ _INPUTS = (
 )  # fmt: skip
 _STATUS, _CONTROL, _FEATURES, _STREAM = 6, 4, 5 << 24, 6 << 24
 _BUSY = 2
+_TIME: dict[str, Any] = {"timeout_time": 200, "timeout_unit": "us"}
+"""For a test: whoever waits for an answer that does not come waits no longer."""
 
 
 class _Engine:
@@ -134,7 +136,7 @@ class _Bench:
         return word
 
 
-@cocotb.test()
+@cocotb.test(**_TIME)
 @cocotb.parametrize(back=[0.0, 0.7], front=[0.0, 0.7], delay=[0, 2])
 async def packets(dut: Any, back: float, front: float, delay: int) -> None:
     """Good packets, packets that end too early and too late, an engine that refuses and one that stops: one answer each."""
@@ -155,7 +157,7 @@ async def packets(dut: Any, back: float, front: float, delay: int) -> None:
     assert outcomes == [0, 1, 2, 4, 4, 3, 3] * 2
 
 
-@cocotb.test()
+@cocotb.test(**_TIME)
 async def answer_refused(dut: Any) -> None:
     """An answer that the core refuses in the middle ends there, with tuser."""
     await start(dut, _INPUTS)
@@ -169,7 +171,7 @@ async def answer_refused(dut: Any) -> None:
     assert (await bench.packet(bench.words()))[1] == 0
 
 
-@cocotb.test()
+@cocotb.test(**_TIME)
 async def single_words(dut: Any) -> None:
     """Maps of one word, somewhere else: the registers say where; a packet of one word may be the first and the last."""
     await start(dut, _INPUTS)
@@ -184,7 +186,7 @@ async def single_words(dut: Any) -> None:
     assert [item[:2] for item in bench.core.log[:3]] == [("write", _FEATURES | 7), ("write", 4), ("read", _FEATURES | 71)]
 
 
-@cocotb.test()
+@cocotb.test(**_TIME)
 async def host(dut: Any) -> None:
     """The host reaches core and registers while packets come and go, and what it may not do it is told."""
     await start(dut, _INPUTS)
@@ -202,9 +204,13 @@ async def host(dut: Any) -> None:
     asking.cancel()
     assert answers and {answer[0] for answer in answers} == {(0, _FEATURES | 1000 ^ 0x5A5A5A5A)}
     assert (_BUSY, 0) in [answer[1] for answer in answers]
+    held = bench.model.places[0]
+    for _, written, shown in answers:
+        held = 5 if written == (0, 0) else held  # a write that is refused has no effect
+        assert shown == (0, held)
 
 
-@cocotb.test()
+@cocotb.test(**_TIME)
 async def waits_for_the_host(dut: Any) -> None:
     """A packet is not written while a program of the host runs."""
     await start(dut, _INPUTS)
@@ -214,7 +220,7 @@ async def waits_for_the_host(dut: Any) -> None:
     await bench.packet(bench.words())
 
 
-@cocotb.test()
+@cocotb.test(**_TIME)
 async def periods(dut: Any) -> None:
     """Cycles from one word to the next: the stated ones and those of the core, which takes one here."""
     await start(dut, _INPUTS)

@@ -269,6 +269,7 @@ async def errors_of_the_bus(dut: Any) -> None:
     await paced.ends("FOREIGN_WEIGHTS")
     paced.memory.words = paced.words
     await paced.ends()
+    assert int(dut.error.value), "an error of the bus is forgotten"
 
 
 @cocotb.test(skip=not _FAULTS)

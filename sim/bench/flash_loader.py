@@ -16,16 +16,20 @@ from ..simulator import bench_parameters
 from .core_memory import CoreMemory, serve
 from .stream import start
 
+_HEADER, _PATIENCE = 12, 2048
+
 
 async def _flash(dut: Any, model: SpiFlashModel, delay: int) -> None:
-    """The pins of the flash; its output changes ``delay`` cycles and 7 of the 10 ns of a cycle late."""
+    """The pins of the flash; its output changes ``delay`` cycles and 7 of the 10 ns of a cycle late. While the clock is high it is
+    wrong: a bit is to be taken before the rising edge."""
     levels = [1] * (delay + 1)
     while True:
         await RisingEdge(dut.clk)
         await Timer(1, "ns")
-        levels = [*levels[1:], model.cycle(bool(dut.flash_cs.value), bool(dut.flash_sck.value), bool(dut.flash_copi.value))]
+        clock = bool(dut.flash_sck.value)
+        levels = [*levels[1:], model.cycle(bool(dut.flash_cs.value), clock, bool(dut.flash_copi.value))]
         await Timer(6, "ns")
-        dut.flash_cipo.value = levels[0]
+        dut.flash_cipo.value = levels[0] ^ clock
 
 
 class SoundMemory(CoreMemory):
@@ -44,6 +48,7 @@ class _Run:
         self.address, self.identity = parameters["address"], parameters["identity"]
         self.half = parameters["half_cycles"]
         image = contents[self.address :]
+        self.longest = 18 * self.half * (len(image) + 3 * _PATIENCE)
         self.core, model_core = SoundMemory(), SoundMemory()
         self.expected = load(image, self.identity, FrameBridgeModel(128, model_core))
         self.model_core = model_core
@@ -59,7 +64,7 @@ class _Run:
         while not int(dut.status.value):
             await RisingEdge(dut.clk)
             cycles += 1
-            assert cycles < 2_000_000, "the loader does not end"
+            assert cycles < self.longest, "the loader does not end"
         for _ in range(4_000):  # what was read ahead
             await RisingEdge(dut.clk)
         assert not int(dut.flash_cs.value), "the flash is still selected"
@@ -139,3 +144,12 @@ async def cut(dut: Any) -> None:
     run = _Run(contents[: parameters["address"] + int(parameters["requests"][1] * 0.4)])
     await run.finish(dut)
     assert run.expected == DAMAGED and parameters["program"] not in [address for _, address, _ in run.core.log]
+
+
+@cocotb.test()
+async def silent(dut: Any) -> None:
+    """A header with nothing behind it: the bridge has nothing to answer, and is given up after so many bytes."""
+    run = _Run(_contents()[: bench_parameters()["address"] + _HEADER])
+    await run.finish(dut)
+    assert run.expected == DAMAGED and run.core.log == []
+    assert _HEADER + _PATIENCE <= run.flash.bytes_read <= _HEADER + _PATIENCE + 3

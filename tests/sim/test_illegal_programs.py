@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,6 +18,7 @@ from macaw.hw.control.register_map import CoreError, Region, Register, StatusBit
 from macaw.hw.emit import write_verilog
 from macaw.hw.engine import Engine
 from macaw.hw.errors import CheckFailed, UserError
+from macaw.hw.memory.map_layout import MapLayout
 from macaw.sim.core_simulation import CoreSimulation
 from macaw.sim.golden_network import GoldenNetwork
 from macaw.sim.random_network import random_graph
@@ -31,17 +33,19 @@ class Loaded:
     """A network for CONFIG and the core that runs it."""
 
     def __init__(self, core: CoreSimulation) -> None:
-        generator = np.random.default_rng(5)
+        generator = np.random.default_rng(18)  # two convolutions with padding at all sides, and a pooling
         graph = random_graph(generator, adding=False, joining=False)
         certified = requantize(graph, CONFIG)
         plan = plan_network(graph, CONFIG.p, CONFIG.m, CONFIG.n)
         program = assemble(CONFIG, plan, certified)
         self.core = core
+        self.layers = program.layers
         self.images = Images(program.program, program.taps, program.weights)
         self.graph = plan.graph
         self.engine = Accelerator(core, CONFIG, program.maps, wait=lambda: core.wait(5_000_000))
         self.values = generator.integers(-128, 128, self.graph.tensors[self.graph.input].shape).astype(np.int8)
-        self.wanted = GoldenNetwork(self.graph, certified).run(self.values[None])[self.graph.output][0]
+        self.maps = GoldenNetwork(self.graph, certified).run(self.values[None])
+        self.wanted = self.maps[self.graph.output][0]
 
     def check(self) -> None:
         """Load and run: the output is right."""
@@ -167,6 +171,53 @@ def test_a_run_can_be_given_up_at_any_time(loaded: Loaded) -> None:
             assert loaded.status() == 0
         assert (loaded.engine.infer(loaded.graph.input, loaded.graph.output, loaded.values) == loaded.wanted).all()
         assert loaded.engine.cycles() == cycles
+
+
+def test_the_host_writes_while_a_program_runs(loaded: Loaded) -> None:
+    """Its words reach the feature buffer in cycles in which the engine writes none: what both have written is there."""
+    loaded.check()
+    chance = np.random.default_rng(2)
+    first = max(layout.base + layout.size for layout in loaded.engine.maps.values())
+    spare = MapLayout(p=CONFIG.p, m=CONFIG.m, height=1, width=3, channels=3, base=first)
+    host = Accelerator(loaded.core, CONFIG, {"spare": spare})
+    half, busy = loaded.engine.cycles()[0] // 2, 0
+    for _ in range(60):
+        values = chance.integers(-128, 128, (1, 3, 3)).astype(np.int8)
+        loaded.engine.write_map(loaded.graph.input, loaded.values)
+        loaded.control(1)
+        with pytest.raises(CheckFailed, match="still busy"):
+            loaded.core.wait(int(chance.integers(1, half)))
+        for _ in range(100):
+            with contextlib.suppress(CheckFailed):  # the engine has written in too many cycles on end
+                host.write_map("spare", values)
+                break
+        busy += loaded.status() >> StatusBit.BUSY & 1
+        loaded.core.wait(5_000_000)
+        assert (loaded.engine.read_map(loaded.graph.output) == loaded.wanted).all()
+        assert (host.read_map("spare") == values).all()
+    assert busy > 40, "many words were written behind the program's end: the test tries nothing"
+
+
+def test_pauses(loaded: Loaded) -> None:
+    """Layer by layer: each map is right, and in a pause the counters stand."""
+    loaded.check()
+    loaded.engine.write_map(loaded.graph.input, loaded.values)
+    for number, layer in enumerate(loaded.layers):
+        loaded.engine.run_layers(len(layer.descriptors), first=number == 0)
+        assert loaded.status() >> StatusBit.PAUSED & 1 and loaded.engine.cycles() == loaded.engine.cycles()
+        assert (loaded.engine.read_map(layer.output) == loaded.maps[layer.output][0]).all()
+    assert len(loaded.layers) > 2
+
+
+def test_a_limit_beyond_the_end(loaded: Loaded) -> None:
+    """A run that may take more layers than it has is done, whatever the bits of the limit."""
+    loaded.check()
+    for limit in (0x0101, 0x1001, 0xFFFF):
+        loaded.core.write(region_address(Region.REGISTERS, Register.LIMIT.value), [limit])
+        loaded.control(1)
+        loaded.core.wait(5_000_000)
+        status = loaded.status()
+        assert status >> StatusBit.DONE & 1 and not status >> StatusBit.PAUSED & 1 and status >> StatusBit.LAYERS > 1
 
 
 def test_a_new_host_ends_the_run_of_the_one_before(loaded: Loaded) -> None:

@@ -37,7 +37,7 @@ def test_limits() -> None:
     assert descriptor_limits(config) == {"output_offset": 6, "product": 3, "output_format": 3, "byte_last": 6}
 
 
-@pytest.mark.parametrize("simulator", ["verilator"])
+@pytest.mark.parametrize("simulator", ["verilator", pytest.param("icarus", marks=pytest.mark.slow)])
 def test_bench(tmp_path: Path, simulator: str) -> None:
     units = []
     for p, m, n, pooling, depth, group_width, prefetch, streaming in _SHAPES:
