@@ -13,9 +13,11 @@ from macaw.hw.errors import CheckFailed, UserError
 from macaw.scripts import coverage
 from macaw.scripts.coverage import (
     EXCLUSIONS,
+    FUNCTIONAL,
     PAGE,
     RESULTS,
     SECTION,
+    TOGGLES,
     Exclusion,
     load_exclusions,
     main,
@@ -88,6 +90,17 @@ def test_page_and_data_agree() -> None:
     assert [row["done"] + len(row["missing"]) + len(row["excluded"]) for row in found["points"]] == [
         len(point.bins) for point in POINTS
     ]
+
+
+def test_goals_are_reached() -> None:
+    """What the data file counts is what its points and blocks have, and enough."""
+    found = json.loads((ROOT / RESULTS).read_text())
+    totals = found["totals"]
+    assert totals["functional"] == [sum(row["done"] for row in found["points"]), sum(row["total"] for row in found["points"])]
+    assert totals["toggles"] == [sum(row["toggles"][k] for row in found["blocks"]) for k in (0, 1)]
+    for name, goal in (("functional", FUNCTIONAL), ("toggles", TOGGLES)):
+        done, total = totals[name]
+        assert done >= goal * total, f"{name}: {done} of {total}"
 
 
 @pytest.mark.slow
