@@ -166,7 +166,7 @@ def size_engine(
         )
     extent_width = max(3, plan.extent.bit_length())
     if extent_width > 12:
-        raise UserError(f"The network's maps reach {plan.extent} rows or columns; the engine counts to 4095.")
+        raise UserError(f"The network's maps reach {plan.extent} rows or columns; the engine counts to 4095: use smaller maps.")
     if plan.most_groups > _MOST_GROUPS:
         layer = max(plan.layers, key=lambda layer: max(max(run.groups, run.words) for run in layer.runs))
         raise UserError(
