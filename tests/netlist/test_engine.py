@@ -43,7 +43,7 @@ _FEW_BITS: dict[str, Any] = {
 PACKED_ENGINES = {
     Family.ECP5: EngineConfig(p=2, m=2, n=8, depth=2, products=tuple(PRODUCTS), adding=True, part_pitch=1, **_FEW_BITS),
     Family.ICE40UP: EngineConfig(
-        p=1, m=2, n=8, products=tuple(name for name in PRODUCTS if name != "int8xint8"), requantizer_digit=8,
+        p=1, m=2, n=8, products=tuple(name for name in PRODUCTS if name != "int8xint8"), requantizer_digit=1,
         multiplier_latency=2, prefetch=False, taps_in_program=True, **_FEW_BITS,
     ),
 }  # fmt: skip
