@@ -21,6 +21,7 @@ __all__ = ["main"]
 
 
 COMPILING = (
+    "tests/boards/test_toolchain.py",
     "tests/boards/link/test_line.py",
     "tests/examples/test_signal_networks.py",
     "tests/export/test_simulation.py",
