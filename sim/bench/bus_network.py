@@ -192,6 +192,7 @@ async def memory_errors(dut: Any) -> None:
         assert status >> constants["STATUS_DONE"] & 1 and not status >> constants["STATUS_ERROR"] & 0xFF, hex(status)
         got = await client.read(constants["OUTPUT_ADDRESS"], constants["OUTPUT_WORDS"])
         assert ((got ^ network["outputs"][0]) & network["output_mask"] == 0).all()
+        assert int(dut.error.value), "an error of the bus is forgotten"
 
 
 _PACED = bool(bench_parameters().get("memories"))

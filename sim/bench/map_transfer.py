@@ -31,12 +31,16 @@ class _Transfer:
         }
         self.pipe: deque[tuple[int, int]] = deque([(0, 0)] * self.latency)
         planes, rows, self.line = chance.randint(1, 3), chance.randint(1, 4), chance.randint(1, 12)
+        self.row = self.line * self.banks * self.segments  # words in front of a checksum
         first, plane_step = chance.randrange(depth), rows * self.line + chance.randint(0, 5)
         self.words = transfer_words(self.buffer, first, plane_step, planes, rows, self.line, self.banks)
-        external, step = chance.randrange(1 << 20), len(self.words[0]) + chance.randint(0, 100)
-        self.bursts = transfer_bursts(external, step, len(self.words[0]), planes)
+        size = len(self.words[0])
+        step = size + chance.randint(0, 100)
+        # Anywhere, or so that the first plane ends at a border of bursts.
+        external = chance.choice((chance.randrange(1 << 20), (chance.randrange(1 << 14) + 64) * 64 - size))
+        self.bursts = transfer_bursts(external, step, size, planes)
         self.head = first | planes - 1 << 16 | rows - 1 << 51
-        self.more = plane_step | self.line - 1 << 16 | external << 32 | step << 64 | len(self.words[0]) << 96
+        self.more = plane_step | self.line - 1 << 16 | external << 32 | step << 64 | size << 96
         self.asked: list[tuple[int, int]] = []
         self.given: list[int] = []
         self.written: list[tuple[int, int, int, int]] = []
@@ -106,8 +110,7 @@ class _Transfer:
         if most >= 0:
             return
         assert (self.ended, self.damaged) == ((1, 0) if flip < 0 else (0, 1)), f"done {self.ended}, damaged {self.damaged}"
-        row = self.line * self.banks * self.segments
-        body = [word for index, word in enumerate(sent) if index % (row + 1) != row]
+        body = [word for index, word in enumerate(sent) if index % (self.row + 1) != self.row]
         assert [word for *_, word in self.written] == body[: len(self.written)], "other words were loaded"
         assert [segment for *_, segment, _ in self.written] == [k % self.segments for k in range(len(self.written))]
         assert [bank for _, bank, *_ in self.written] == [k // self.segments % self.banks for k in range(len(self.written))]
@@ -147,7 +150,9 @@ async def wrong_rows(dut: Any) -> None:
     async def body(unit: Unit) -> None:
         for _ in range(4):
             transfer = _Transfer(unit)
-            await transfer.load(flip=unit.chance.randrange(sum(map(len, transfer.words))))
+            total = sum(map(len, transfer.words))
+            sums = range(transfer.row, total, transfer.row + 1)
+            await transfer.load(flip=unit.chance.choice((unit.chance.randrange(total), unit.chance.choice(sums))))
             await _Transfer(unit).load()
 
     await run_units(dut, body)

@@ -23,8 +23,9 @@ from macaw.sim.core_simulation import CoreSimulation
 from macaw.sim.golden_network import GoldenNetwork
 from macaw.sim.random_network import random_graph
 
+# A tile's pixels leave long after its last step: a run that is given up has much on its way.
 CONFIG = EngineConfig(
-    p=3, m=3, n=2, depth=2, feature_depth=3000, weight_depth=5000, program_depth=300, tap_depth=200, extent_width=6,
+    p=3, m=3, n=2, depth=8, requantizer_digit=2, feature_depth=3000, weight_depth=5000, program_depth=300, tap_depth=200, extent_width=6,
     accumulator_width=26, multiplier_width=34, shifts=(12, 20, 28, 36),
 )  # fmt: skip
 
@@ -218,6 +219,28 @@ def test_a_limit_beyond_the_end(loaded: Loaded) -> None:
         loaded.core.wait(5_000_000)
         status = loaded.status()
         assert status >> StatusBit.DONE & 1 and not status >> StatusBit.PAUSED & 1 and status >> StatusBit.LAYERS > 1
+
+
+def test_nothing_is_written_behind_a_run_that_was_given_up(loaded: Loaded) -> None:
+    """Pixels of the first layer that had not left yet do not: its map stays as the host finds it."""
+    loaded.check()
+    output = loaded.layers[0].output
+    layout = loaded.engine.maps[output]
+    others = -1 - loaded.maps[output][0]  # no value is what the layer would write
+    features, banks = region_address(Region.FEATURES, 0), 1 << CONFIG.bank_bits
+    last_row = [layout.base + word * layout.plane_words + (layout.height - 1) * layout.line_words for word in range(layout.words)]
+    for at in range(4, loaded.engine.cycles()[0] // 2, 7):
+        loaded.engine.write_map(output, others)
+        loaded.engine.write_map(loaded.graph.input, loaded.values)
+        loaded.control(1)
+        with pytest.raises(CheckFailed, match="still busy"):
+            loaded.core.wait(at)
+        loaded.engine.give_up()
+        found = []
+        for _ in range(2):
+            found.append([loaded.core.read(features + banks * place, 1).tolist() for place in last_row])
+            loaded.core.read(region_address(Region.REGISTERS, 0), 11)
+        assert found[0] == found[1], f"words were written behind a run given up in cycle {at}"
 
 
 def test_a_new_host_ends_the_run_of_the_one_before(loaded: Loaded) -> None:
