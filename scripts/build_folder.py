@@ -74,8 +74,8 @@ _USABLE_LUTS = {Family.ECP5: 0.75, Family.ICE40: 0.95, Family.ICE40UP: 0.97, Fam
 _CHOICE_LUTS = {Family.ECP5: 0.65, Family.ICE40: 0.95, Family.ICE40UP: 0.97, Family.GOWIN: 0.80, Family.NEXUS: 0.30}
 _MOST_CHOICE_LUTS = {Family.ECP5: 24300}
 """Where an engine that the compiler chooses ends: a share of the device, and so many. Measured with nextpnr: an ECP5-12F and a 25F of
-which 62 and 59 % are used are as fast as with half of that (`boards/figures.json`); on an 85F the time grows faster than the
-engine, and the ways to the weight memory's blocks get long."""
+which 62 and 59 % are used are as fast as with half of that (`boards/figures.json`). Half of a 45F, 3 x 8 x 8, takes the router some
+ten minutes; on an 85F the ways to the weight memory's blocks get long, too."""
 
 
 _LOADER_LUTS = 150
