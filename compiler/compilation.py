@@ -95,7 +95,7 @@ def compile_graph(
     chosen = search(budget, arrays)
     candidates = chosen.best(_SHOWN if array is None else 1, progress)
     # A small device has no room for the transfers in the part that is chosen from else.
-    for device in (usable(budget, arrays), budget):
+    for device in dict.fromkeys((usable(budget, arrays), budget)):  # the same for an array that was named
         candidates = candidates or spilling_candidates(graph, needs, device, arrays, depths)[:_SHOWN]
     if not candidates:
         ways = []
