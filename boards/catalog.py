@@ -36,7 +36,7 @@ BOARDS: dict[str, Board] = {
 """Every board by its name."""
 
 
-_SERIES = ("LFE5", "ICE40", "GW1", "GW2", "LIFCL", "LFD2NX")
+_SERIES = ("LFE5", "ICE40", "ICE5", "GW1", "GW2", "GW5", "LIFCL", "LFD2NX")
 """How the numbers of parts begin."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..hw.errors import UserError
 from ..hw.primitives.target import Family
+from .gowin_parts import gowin_parts
 from .serial_rate import FT2232H_BAUDS, serial_rate
 
 __all__ = ["PARTS", "Capacity", "Device", "find_device"]
@@ -122,33 +123,60 @@ _ECP5_SIZES = {"LFE5U": ("12F", "25F", "45F", "85F"), "LFE5UM": ("25F", "45F", "
 _ECP5_OPTIONS = {"LFE5U": "", "LFE5UM": "um-", "LFE5UM5G": "um5g-"}
 _ECP5_SPEEDS = {"LFE5U": "678", "LFE5UM": "678", "LFE5UM5G": "8"}
 _ECP5_PACKAGES = {
-    "12F": ("BG256", "MG285", "BG381"), "25F": ("BG256", "MG285", "BG381"), "45F": ("BG256", "MG285", "BG381", "BG554"),
-    "85F": ("MG285", "BG381", "BG554", "BG756"),
+    "12F": ("TG144", "BG256", "MG285", "BG381"), "25F": ("TG144", "BG256", "MG285", "BG381"),
+    "45F": ("TG144", "BG256", "MG285", "BG381", "BG554"), "85F": ("MG285", "BG381", "BG554", "BG756"),
 }  # fmt: skip
-_ECP5_NEXTPNR = {"BG": "CABGA", "MG": "CSFBGA"}
+_ECP5_NEXTPNR = {"BG": "CABGA", "MG": "CSFBGA", "TG": "TQFP"}
 
 _ICE40 = {
-    "HX1K": _ice40(1280, 16), "LP1K": _ice40(1280, 16), "HX4K": _ice40(3520, 20), "LP4K": _ice40(3520, 20),
-    "HX8K": _ice40(7680, 32), "LP8K": _ice40(7680, 32), "UP5K": _ice40(5280, 30, 8, 4),
+    "iCE40LP384": _ice40(384, 0), "iCE40LP1K": _ice40(1280, 16), "iCE40HX1K": _ice40(1280, 16),
+    "iCE40LP4K": _ice40(3520, 20), "iCE40HX4K": _ice40(3520, 20), "iCE40LP8K": _ice40(7680, 32), "iCE40HX8K": _ice40(7680, 32),
+    "iCE40UP3K": _ice40(2800, 20, 4, 4), "iCE40UP5K": _ice40(5280, 30, 8, 4),
+    "iCE5LP1K": _ice40(1100, 16, 2), "iCE5LP2K": _ice40(2048, 20, 4), "iCE5LP4K": _ice40(3520, 20, 4),
 }  # fmt: skip
 _ICE40_PACKAGES = {
-    "HX1K": ("CB132", "TQ144", "VQ100"), "LP1K": ("CB81", "CB121", "CM36", "CM49", "CM81", "CM121", "QN84"),
-    "HX4K": ("BG121", "CB132", "TQ144"), "LP4K": ("CM81", "CM121", "CM225"),
-    "HX8K": ("BG121", "CB132", "CM225", "CT256"), "LP8K": ("CM81", "CM121", "CM225"), "UP5K": ("SG48", "UWG30"),
+    "iCE40LP384": ("CM36", "CM49", "QN32"),
+    "iCE40LP1K": ("CB81", "CB121", "CM36", "CM49", "CM81", "CM121", "QN84", "SWG16TR"), "iCE40HX1K": ("CB132", "TQ144", "VQ100"),
+    "iCE40LP4K": ("CM81", "CM121", "CM225"), "iCE40HX4K": ("BG121", "CB132", "TQ144"),
+    "iCE40LP8K": ("CM81", "CM121", "CM225"), "iCE40HX8K": ("BG121", "CB132", "CM225", "CT256"),
+    "iCE40UP3K": ("SG48", "UWG30"), "iCE40UP5K": ("SG48", "UWG30"),
+    "iCE5LP1K": ("SG48",), "iCE5LP2K": ("SG48",), "iCE5LP4K": ("SG48",),
 }  # fmt: skip
-_ICE40_CLOCK_HZ = {"HX": 36_000_000, "LP": 24_000_000, "UP": 20_250_000}
+_ICE40_CLOCK_HZ = {"iCE40HX": 36_000_000, "iCE40LP": 24_000_000, "iCE40UP": 20_250_000, "iCE5LP": 20_250_000}
 
+
+def _gowin(luts: int, block_rams: int, multipliers: int, *, registers: int | None = None) -> Capacity:
+    return Capacity(
+        luts=luts, registers=3 * luts // 4 if registers is None else registers, block_rams=block_rams, block_ram_bits=18432,
+        multipliers=multipliers,
+    )  # fmt: skip
+
+
+# Yosys makes no multiplier cells of a 5 series: its products are of look-up tables.
 _GOWIN = {
-    "GW1N-9C": Capacity(luts=8640, registers=6480, block_rams=26, block_ram_bits=18432, multipliers=40),
-    "GW2A-18C": Capacity(luts=20736, registers=15552, block_rams=46, block_ram_bits=18432, multipliers=96),
-}
-_GOWIN_PARTS = {
-    "GW1NR-LV9QN88PC6/I5": "GW1N-9C", "GW2A-LV18PG256C8/I7": "GW2A-18C", "GW2AR-LV18QN88C8/I7": "GW2A-18C",
+    "GW1N-1": _gowin(1152, 4, 0), "GW1NZ-1": _gowin(1152, 4, 0), "GW1N-4": _gowin(4608, 10, 32), "GW1NS-4": _gowin(4608, 10, 32),
+    "GW1N-9": _gowin(8640, 26, 40), "GW1N-9C": _gowin(8640, 26, 40), "GW2A-18": _gowin(20736, 46, 96),
+    "GW2A-18C": _gowin(20736, 46, 96), "GW5A-25A": _gowin(23040, 56, 0, registers=23040),
 }  # fmt: skip
-_GOWIN_CLOCK_HZ = {"GW1N-9C": 36_000_000, "GW2A-18C": 54_000_000}
+_GOWIN_CLOCK_HZ = {"GW1": 36_000_000, "GW2": 54_000_000, "GW5": 54_000_000}
 
-_NEXUS = Capacity(luts=32256, registers=32256, block_rams=84, block_ram_bits=18432, multipliers=56)
-_NEXUS_PACKAGES = {"LIFCL-40": ("BG256", "MG289", "BG400"), "LFD2NX-40": ("BG196", "BG256")}
+_NEXUS = {
+    "LIFCL-17": Capacity(luts=13824, registers=13824, block_rams=24, block_ram_bits=18432, multipliers=24),
+    "LIFCL-40": Capacity(luts=32256, registers=32256, block_rams=84, block_ram_bits=18432, multipliers=56),
+    "LFD2NX-40": Capacity(luts=32256, registers=32256, block_rams=84, block_ram_bits=18432, multipliers=56),
+}
+_NEXUS_PACKAGES = {
+    "LIFCL-17": ("SG72", "UWG72", "MG121", "BG256"), "LIFCL-40": ("SG72", "MG121", "BG256", "MG289", "BG400"),
+    "LFD2NX-40": ("MG121", "BG196", "BG256"),
+}  # fmt: skip
+
+
+def _ice40_nextpnr(model: str) -> str:
+    return model.removeprefix("iCE40").lower() if model.startswith("iCE40") else f"u{model.removeprefix('iCE5LP').lower()}"
+
+
+def _gowin_series() -> list[str]:
+    return sorted({part.split("-")[0] for part in gowin_parts()})
 
 
 def _parts() -> dict[str, Device]:
@@ -169,25 +197,25 @@ def _parts() -> dict[str, Device]:
     for model, capacity in _ICE40.items():
         devices += [
             Device(
-                part=f"iCE40{model}-{package}", family=Family.ICE40UP if capacity.multipliers else Family.ICE40,
-                capacity=capacity, nextpnr_arguments=(f"--{model.lower()}", "--package", package.lower()),
+                part=f"{model}-{package}", family=Family.ICE40UP if capacity.multipliers else Family.ICE40,
+                capacity=capacity, nextpnr_arguments=(f"--{_ice40_nextpnr(model)}", "--package", package.lower()),
                 multiplier_latency=2, requantizer_digit=4,
                 weight_memory="spram" if capacity.single_port_rams else "block",
-                default_clock_hz=_ICE40_CLOCK_HZ[model[:2]],
+                default_clock_hz=_ICE40_CLOCK_HZ[model.rstrip("K0123456789")],
             )
             for package in _ICE40_PACKAGES[model]
         ]  # fmt: skip
     devices += [
         Device(
-            part=part, family=Family.GOWIN, capacity=_GOWIN[chip],
-            nextpnr_arguments=("--device", part, "--vopt", f"family={chip}"),
-            multiplier_latency=2, requantizer_digit=4, weight_memory="block", default_clock_hz=_GOWIN_CLOCK_HZ[chip],
+            part=part, family=Family.GOWIN, capacity=_GOWIN[row.chip],
+            nextpnr_arguments=("--device", part, "--vopt", f"family={row.chip}"),
+            multiplier_latency=2, requantizer_digit=4, weight_memory="block", default_clock_hz=_GOWIN_CLOCK_HZ[row.chip[:3]],
         )
-        for part, chip in _GOWIN_PARTS.items()
+        for part, row in gowin_parts().items()
     ]  # fmt: skip
     devices += [
         Device(
-            part=f"{chip}-{speed}{package}{grade}", family=Family.NEXUS, capacity=_NEXUS,
+            part=f"{chip}-{speed}{package}{grade}", family=Family.NEXUS, capacity=_NEXUS[chip],
             nextpnr_arguments=("--device", f"{chip}-{speed}{package}{grade}"),
             multiplier_latency=3, requantizer_digit=4, weight_memory="block", default_clock_hz=75_000_000,
         )
@@ -212,9 +240,8 @@ def find_device(part: str) -> Device:
         return device
     close = difflib.get_close_matches(part.upper(), _by_capitals(), n=1, cutoff=0.6)
     guess = f" Did you mean {_by_capitals()[close[0]].part!r}?" if close else ""
-    examples = ", ".join(f"iCE40{model}-{packages[-1]}" for model, packages in _ICE40_PACKAGES.items())
     raise UserError(
-        f"There is no part {part[:40]!r} that the open tools place and route.{guess} Known are LFE5U-12F, -25F, -45F, -85F, "
-        f"LFE5UM and LFE5UM5G with speed, package and grade, as in LFE5U-45F-6BG381C; iCE40 with package, as in {examples}; "
-        f"LIFCL-40 and LFD2NX-40, as in LIFCL-40-9BG400C; and {', '.join(_GOWIN_PARTS)}."
+        f"There is no part {part[:40]!r} that the open tools place and route.{guess} Known are LFE5U, LFE5UM and LFE5UM5G with "
+        f"size, speed, package and grade, as LFE5U-45F-6BG381C; {', '.join(_ICE40)} with package, as iCE40UP5K-SG48; "
+        f"{', '.join(_NEXUS)}, as LIFCL-40-9BG400C; {', '.join(_gowin_series())}, as GW1NR-LV9QN88PC6/I5. `macaw parts` lists them."
     )

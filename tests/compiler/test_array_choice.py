@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from macaw.boards.device import find_device
 from macaw.compiler.arrangement import Arrangement
 from macaw.compiler.array_choice import Array, ArraySearch, every_array
 from macaw.compiler.budget import Budget
 from macaw.compiler.compilation import compile_graph
 from macaw.compiler.cycle_bound import CycleBound
-from macaw.compiler.engine_sizing import EngineNeeds, engine_needs, least_engine, size_engine
+from macaw.compiler.engine_sizing import EngineNeeds, engine_needs, excess, least_engine, size_engine
 from macaw.compiler.graph import Convolution, Graph
 from macaw.compiler.input_folding import foldings
 from macaw.compiler.network_plan import network_plans, plan_network
@@ -21,7 +22,9 @@ from macaw.compiler.streaming_choice import least_stream_cycles, rough_cycles
 from macaw.hw.errors import UserError
 from macaw.hw.external.sdram_timing import MT48LC16M16
 from macaw.hw.primitives.target import Family
+from macaw.scripts.build_folder import board_budget
 from macaw.sim.cost.external_memory import Sdram
+from macaw.sim.cost.resources import EngineResources
 from macaw.sim.golden_network import GoldenNetwork, model_output, quantize_input
 from macaw.sim.layered_network import Layer, layered_network
 from macaw.sim.random_network import random_graph
@@ -114,6 +117,22 @@ def test_nothing_fits() -> None:
     assert search.best(3) == []
     assert search.nearest.engine.excess(replace(BUDGET, block_rams=1)) > 1
     assert search.nearest.array in ARRAYS
+
+
+@pytest.mark.parametrize("part", ["iCE40LP384-QN32", "GW1NZ-LV1QN48C6/I5"])
+def test_a_device_smaller_than_what_is_around_an_engine(part: str) -> None:
+    budget = board_budget(find_device(part))
+    assert min(budget.luts, budget.choice_luts, budget.block_rams) >= 0 and budget.luts + budget.block_rams < 200
+    with pytest.raises(UserError, match=rf"the memories need \d+ block RAMs, .* of {part}: .* needs about \d+ LUTs, {budget.luts} of {part} may be"):
+        compile_graph(random_graph(np.random.default_rng(3)), budget, array=(1, 1, 1))
+
+
+@pytest.mark.parametrize("lacking", ["luts", "block_rams", "multipliers", "single_port_rams"])
+def test_one_cell_of_a_kind_that_a_device_has_not(lacking: str) -> None:
+    nothing = EngineResources(luts=0, block_rams=0, multipliers=0, single_port_rams=0)
+    none = replace(BUDGET, **{lacking: 0})  # type: ignore[arg-type]
+    assert excess(nothing, none) == 0
+    assert 1 < excess(replace(nothing, **{lacking: 1}), none) < excess(replace(nothing, **{lacking: 2}), none)
 
 
 def test_a_stride_beyond_the_descriptor_is_refused_in_words() -> None:

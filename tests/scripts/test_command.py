@@ -16,7 +16,7 @@ import pytest
 
 from macaw import __version__
 from macaw.boards.catalog import BOARDS
-from macaw.boards.device import find_device
+from macaw.boards.device import PARTS, find_device
 from macaw.boards.figures import load_figures
 from macaw.boards.resources import Resources
 from macaw.boards.toolchain import Implementation
@@ -39,8 +39,18 @@ def test_version_boards_help(macaw: Any) -> None:
         assert line.rstrip().endswith("not yet") if row is None else f"{row.median_fmax_hz / 1e6:.1f} MHz" in line
         assert row is None or row.command in boards.output
     assert macaw("--help").code == 0
-    for command in ("build", "verify", "run", "demo", "boards", "bringup"):
+    for command in ("build", "verify", "run", "demo", "boards", "parts", "bringup"):
         assert macaw(command, "--help").code == 0
+
+
+def test_parts(macaw: Any) -> None:
+    lines = macaw("parts").output.splitlines()
+    assert {line.split()[0] for line in lines if line.split()[:1] != []} >= PARTS.keys()
+    some = macaw("parts", "gw5a-lv25mg121").output
+    assert [line.split() for line in some.splitlines() if "GW5A" in line] == [
+        [part, "23,040", "23,040", "126", "KiB", "0", "54", "MHz"] for part in ("GW5A-LV25MG121NC1/I0", "GW5A-LV25MG121NC2/I1")
+    ]
+    macaw("parts", "xc7").refused(2, "No part begins with 'xc7'", f"lists all {len(PARTS)}")
 
 
 def test_build_for_a_part(macaw: Any, digits: Path, tmp_path: Path) -> None:
@@ -53,7 +63,7 @@ def test_build_for_a_part(macaw: Any, digits: Path, tmp_path: Path) -> None:
     report = (folder / "report.html").read_text()
     assert "--device LFE5U-45F-6BG381C" in report and "43,848" in report
     assert load_build(folder).board is find_device("LFE5U-45F-6BG381C")
-    macaw("build", digits, "--device", "LFE5U-45F", *words).refused(2, "no part 'LFE5U-45F'", "as in LFE5U-45F-6BG381C")
+    macaw("build", digits, "--device", "LFE5U-45F", *words).refused(2, "no part 'LFE5U-45F'", "as LFE5U-45F-6BG381C")
     macaw("build", digits, "--board", "icebreaker", "--device", "LFE5U-45F-6BG381C", *words).refused(2, "--board", "or --device")
     macaw("build", digits, *words).refused(2, "--board with one of `macaw boards`, or --device with a part number")
 
