@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from ..boards.catalog import find_board
+from ..boards.flow import flow_of
 from ..compiler.model_import import import_model
 from ..hw.errors import CheckFailed
 from .background import Background
@@ -34,8 +35,13 @@ def example(name: str) -> Path:
 
 
 def demo(folder: Path, board: str, *, route: bool = True) -> None:
-    """Build, verify and run the digits network; end with a summary."""
+    """Build, verify and run the digits network; end with a summary.
+
+    Raises UserError, before anything is made, for a board that only its vendor's tool routes; CheckFailed if outputs differ.
+    """
     started = time.monotonic()
+    if route:
+        flow_of(find_board(board))
     model, heldout = example("digits_int8.onnx"), example("heldout.npz")
     inputs = load_inputs(heldout, import_model(model))
     CONSOLE.print("A network that reads handwritten digits, from ONNX to a board.")

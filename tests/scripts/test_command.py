@@ -172,6 +172,11 @@ def test_demo(macaw: Any, tmp_path: Path) -> None:
     assert "It works." in done.output and "360 real digits" in done.output
 
 
+def test_demo_on_a_board_of_a_vendor(macaw: Any, tmp_path: Path) -> None:
+    macaw("demo", "--board", "arty-a7-100t", "-o", tmp_path / "demo").refused(2, "built by Vivado", "--no-route leaves that out")
+    assert not (tmp_path / "demo").exists()
+
+
 def test_figures_for_a_part(macaw: Any, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What becomes of a placed core; placing one for real is a test of the toolchain."""
     folder = tmp_path / "build"
