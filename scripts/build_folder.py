@@ -76,6 +76,9 @@ _MOST_CHOICE_LUTS = {Family.ECP5: 24300}
 """Where an engine that the compiler chooses ends: a share of the device, and so many. Measured with nextpnr: an ECP5-12F and a 25F of
 which 62 and 59 % are used are as fast as with half of that (`boards/figures.json`). Half of a 45F, 3 x 8 x 8, takes the router some
 ten minutes; on an 85F the ways to the weight memory's blocks get long, too."""
+_CHOICE_LUTS_OF_SERIES = {"GW5A": 0.25}
+"""Instead of the family's share. nextpnr 0.11 takes two minutes to place a fifth of a GW5A-25 (digits, 1 x 2 x 2), and had not placed
+a half (1 x 4 x 8) after ten."""
 
 
 _LOADER_LUTS = 150
@@ -96,7 +99,8 @@ def board_budget(board: Board | Device, weights: str = "host", clock_hz: int | N
     family = _SIZED_AS.get(board.family, board.family)
     taken = _LINK_LUTS[family] + (_LOADER_LUTS if weights == "flash" else 0)
     luts = max(round(capacity.luts * _USABLE_LUTS[family]) - taken, 0)
-    choice = min(luts, max(round(capacity.luts * _CHOICE_LUTS[family]) - taken, 0), _MOST_CHOICE_LUTS.get(family, luts))
+    share = _CHOICE_LUTS_OF_SERIES.get(board.part.split("-")[0], _CHOICE_LUTS[family])
+    choice = min(luts, max(round(capacity.luts * share) - taken, 0), _MOST_CHOICE_LUTS.get(family, luts))
     return Budget(
         name=board.name,
         family=family,

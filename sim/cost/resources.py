@@ -22,7 +22,7 @@ _SPRAM_WORDS = 16384
 _NUDGE_LUTS = 30
 """Comparison with the pivot, decrement and zero tests of one lane."""
 
-_LOGIC_PRODUCT_LUTS = {Family.GENERIC: 130, Family.ECP5: 84, Family.ICE40: 130, Family.ICE40UP: 130, Family.GOWIN: 135, Family.NEXUS: 155}
+_LOGIC_PRODUCT_LUTS = {Family.GENERIC: 130, Family.ECP5: 84, Family.ICE40: 130, Family.ICE40UP: 130, Family.GOWIN: 190, Family.NEXUS: 155}
 """Look-up tables of a product without a multiplier cell, as they are packed."""
 _PRODUCT_LUTS = {
     "int4xint4": 23.0, "ternaryxternary": 3.6, "binaryxbinary": 1.75, "int8xternary": 23.0, "int8xbinary": 12.0,
