@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,11 +75,12 @@ _USABLE_LUTS = {Family.ECP5: 0.75, Family.ICE40: 0.95, Family.ICE40UP: 0.97, Fam
 _CHOICE_LUTS = {Family.ECP5: 0.65, Family.ICE40: 0.95, Family.ICE40UP: 0.97, Family.GOWIN: 0.80, Family.NEXUS: 0.30}
 _MOST_CHOICE_LUTS = {Family.ECP5: 24300}
 """Where an engine that the compiler chooses ends: a share of the device, and so many. Measured with nextpnr: an ECP5-12F and a 25F of
-which 62 and 59 % are used are as fast as with half of that (`boards/figures.json`). Half of a 45F, 3 x 8 x 8, takes the router some
-ten minutes; on an 85F the ways to the weight memory's blocks get long, too."""
-_CHOICE_LUTS_OF_SERIES = {"GW5A": 0.25}
-"""Instead of the family's share. nextpnr 0.11 takes two minutes to place a fifth of a GW5A-25 (digits, 1 x 2 x 2), and had not placed
-a half (1 x 4 x 8) after ten."""
+which 62 and 59 % are used are as fast as with half of that (`boards/figures.json`); on an 85F the ways to the weight memory's
+blocks get long."""
+_CHOICE_LUTS_OF_PARTS = {"LFE5UM?(5G)?-45F-": 0.36, "GW5A-": 0.25}
+"""Instead of the family's share, by how part numbers begin. nextpnr 0.11 takes five minutes for a third of a 45F (digits, 1 x 16 x 8);
+half of it, 3 x 8 x 8, has an eighth fewer cycles, took ten minutes on a ULX3S and was not routed after thirteen on an ECPIX-5. It takes
+two minutes for a fifth of a GW5A-25 (1 x 2 x 2), and had not placed a half (1 x 4 x 8) after ten."""
 
 
 _LOADER_LUTS = 150
@@ -99,7 +101,8 @@ def board_budget(board: Board | Device, weights: str = "host", clock_hz: int | N
     family = _SIZED_AS.get(board.family, board.family)
     taken = _LINK_LUTS[family] + (_LOADER_LUTS if weights == "flash" else 0)
     luts = max(round(capacity.luts * _USABLE_LUTS[family]) - taken, 0)
-    share = _CHOICE_LUTS_OF_SERIES.get(board.part.split("-")[0], _CHOICE_LUTS[family])
+    measured = (share for beginning, share in _CHOICE_LUTS_OF_PARTS.items() if re.match(beginning, board.part))
+    share = next(measured, _CHOICE_LUTS[family])
     choice = min(luts, max(round(capacity.luts * share) - taken, 0), _MOST_CHOICE_LUTS.get(family, luts))
     return Budget(
         name=board.name,
