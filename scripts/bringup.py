@@ -22,10 +22,10 @@ from .. import __version__
 from ..boards.accelerator import Accelerator
 from ..boards.board import Board
 from ..boards.catalog import find_board
-from ..boards.harness import Harness
+from ..boards.harness import SDRAM_PIN_DELAY, Harness
 from ..boards.link.client import Link, PortAbsent
 from ..boards.link.line import LINE_BITS
-from ..boards.memory_test import MemoryTest
+from ..boards.memory_test import MemoryTest, MemoryTestResult, on_data_lines
 from ..boards.programmer import Programmer, find_programmer
 from ..boards.toolchain import TimingMissed, implement
 from ..boards.top import BoardTop
@@ -33,8 +33,15 @@ from ..hw.config import EngineConfig
 from ..hw.control.register_map import Region, Register, region_address
 from ..hw.emit import write_verilog
 from ..hw.errors import CheckFailed, UserError
+from ..hw.external.external_memory_tester import EXTERNAL_PASSES, ExternalShape
+from ..hw.external.sdram_engine import SdramEngine
+from ..hw.external.sdram_timing import SdramTiming
+from ..hw.external.weight_stream import SILENCE
 from ..hw.memory.engine_memories import MemoryShape, engine_memories
 from ..hw.memory.memory_tester import MemoryTester
+from ..sim.cost.external_memory import Sdram
+from ..sim.cost.memory_test import external_test_cycles
+from ..sim.memory_system import memory_system
 from ..sim.simulated_board import SimulatedBoard
 from .board_link import find_build_port, simulated_board, simulated_line
 from .build_folder import Build, load_build
@@ -61,6 +68,8 @@ _TRANSFER_WORDS = {True: 1024, False: 16384}
 _TIMEOUT = {True: 60.0, False: 1.0}
 _PORT_SECONDS = 10.0
 """Time for a port to come back after programming."""
+_SDRAM_WORDS = 16384
+"""Of an SDRAM that is simulated, so many words are tested."""
 _ROOM = 0.9
 """Of the clock that a memory tester reached where it missed the build's."""
 
@@ -160,29 +169,57 @@ class _Bench:
             link.close()
 
 
-def _around_tester(config: EngineConfig) -> EngineConfig:
-    """What a harness and a board top are made for around a memory tester, which has no external memory."""
-    return replace(config, streaming=False, spilling=False)
+@dataclass(frozen=True, kw_only=True)
+class _Memories:
+    """What is tested: the memories of the engine, then the board's SDRAM, if it has one."""
+
+    shapes: Sequence[MemoryShape]
+    external: ExternalShape | None
+    timing: SdramTiming | None
+
+    @property
+    def around(self) -> EngineConfig:
+        """An engine that needs of a harness and a board top what the tester does."""
+        return EngineConfig(p=1, m=1, n=1, streaming=self.external is not None)
 
 
-def _tester_design(build: Build, shapes: Sequence[MemoryShape], divisor: int, clock_hz: int) -> Harness:
+def _memories(bench: _Bench) -> _Memories:
+    """All of them; of an SDRAM as much as the simulation has time for."""
+    shapes = engine_memories(bench.build.compilation.config, bench.board.family)
+    timing = bench.board.sdram
+    if timing is None:
+        return _Memories(shapes=shapes, external=None, timing=None)
+    try:
+        words = timing.cycles(bench.build.manifest["clock_hz"]).words
+    except UserError as error:  # not the clock of an engine that uses it
+        bench.report.check("SDRAM", None, str(error))
+        return _Memories(shapes=shapes, external=None, timing=None)
+    tested = min(words, _SDRAM_WORDS) if bench.simulated else words
+    return _Memories(shapes=shapes, external=ExternalShape(name=f"SDRAM {timing.name}", words=words, tested=tested), timing=timing)
+
+
+def _tester_design(build: Build, memories: _Memories, divisor: int, clock_hz: int) -> Harness:
+    engine: Any = MemoryTester(memories.shapes, clock_hz=clock_hz, external=memories.external)
+    if memories.timing is not None:
+        engine = SdramEngine(
+            memories.around, clock_hz=clock_hz, timing=memories.timing, pin_delay=SDRAM_PIN_DELAY, engine=engine
+        )
     return Harness(
-        _around_tester(build.compilation.config), divisor=divisor, clock_hz=clock_hz, link=build.attachment.link,
-        engine=MemoryTester(shapes, clock_hz=clock_hz),
-    )  # fmt: skip
+        memories.around, divisor=divisor, clock_hz=clock_hz, link=build.attachment.link, engine=engine, sdram=memories.timing
+    )
 
 
-def _tester_bitstream(bench: _Bench, shapes: Sequence[MemoryShape]) -> tuple[Path, int]:
+def _tester_bitstream(bench: _Bench, memories: _Memories) -> tuple[Path, int]:
     """The memory tester's bitstream and its serial rate, at the build's clock or, if it misses that, at one that it meets."""
     board, build = bench.board, bench.build
-    config, wanted_hz = _around_tester(build.compilation.config), build.manifest["wanted_hz"]
+    wanted_hz = build.manifest["wanted_hz"]
     attachment = replace(build.attachment, weights="host")
     folder = build.folder / "memory_test"
     while True:
         clock_hz = board.clock_hz(wanted_hz)
         divisor, rate = attachment.rate(board, clock_hz)
-        design = _tester_design(build, shapes, divisor, clock_hz)
-        top = BoardTop(board, config, wanted_hz, attachment=attachment, design=design)
+        design = _tester_design(build, memories, divisor, clock_hz)
+        top = BoardTop(board, memories.around, wanted_hz, attachment=attachment, design=design)
         try:
             result = implement(top, board, folder, seeds=SEEDS, clock_hz=clock_hz, progress=bench.progress)
         except TimingMissed as missed:
@@ -194,45 +231,92 @@ def _tester_bitstream(bench: _Bench, shapes: Sequence[MemoryShape]) -> tuple[Pat
 
 def _test_memories(bench: _Bench) -> None:
     report, build = bench.report, bench.build
-    shapes = engine_memories(build.compilation.config, bench.board.family)
     if not bench.simulated and bench.programmer is None:
         report.check("memories", None, "with --no-program the memory tester cannot be brought into the FPGA")
         return
     with report.part("memories"):
+        memories = _memories(bench)
         if bench.programmer is not None:
-            bitstream, baud = _tester_bitstream(bench, shapes)
+            bitstream, baud = _tester_bitstream(bench, memories)
             bench.progress("program board", 0.0, bitstream.name)
             bench.programmer.program(bitstream)
             bench.progress("program board", 1.0, bitstream.name)
-            _run_memory_test(bench, shapes, None, baud)
+            _run_memory_test(bench, memories, None, baud)
             return
         manifest, folder = build.manifest, build.folder / "memory_test"
         folder.mkdir(exist_ok=True)
         bench.progress("compile memory test", 0.0, "Verilator")
-        design = _tester_design(build, shapes, manifest["divisor"], manifest["clock_hz"])
-        write_verilog(design, folder / "board.v")
+        design = _tester_design(build, memories, manifest["divisor"], manifest["clock_hz"])
+        if memories.timing is None:
+            write_verilog(design, folder / "board.v")
+        else:
+            system = memory_system(design, "", memories.timing, manifest["clock_hz"], SDRAM_PIN_DELAY, name="top")
+            (folder / "board.v").write_text(system)
         with SimulatedBoard(folder / "board.v", manifest["divisor"], folder) as board:
             bench.progress("compile memory test", 1.0, "board.v")
-            _run_memory_test(bench, shapes, board, manifest["baud"])
+            _run_memory_test(bench, memories, board, manifest["baud"])
 
 
-def _run_memory_test(bench: _Bench, shapes: Sequence[MemoryShape], board: SimulatedBoard | None, baud: int) -> None:
+def _run_memory_test(bench: _Bench, memories: _Memories, board: SimulatedBoard | None, baud: int) -> None:
+    shapes, external, report = memories.shapes, memories.external, bench.report
+    passes = 0 if external is None else len(EXTERNAL_PASSES)
+
+    def progress(memory: int, walk: int) -> None:
+        outside = external is not None and memory == len(shapes)
+        name = external.name if external is not None and outside else shapes[min(memory, len(shapes) - 1)].name
+        bench.progress("memory test", (memory + outside * walk) / (len(shapes) + passes), name)
+
     with bench.link(board, baud) as link:
-        test = MemoryTest(link, shapes, timeout=600.0 if bench.simulated else 60.0)
+        test = MemoryTest(link, shapes, external=external)
         test.check_identity()
-        result = test.run(lambda index: bench.progress("memory test", index / len(shapes), shapes[min(index, len(shapes) - 1)].name))
+        clock_hz = test.clock_hz()
+        predicted = 0
+        if external is not None and memories.timing is not None:
+            memory = Sdram(cycles=memories.timing.cycles(clock_hz), pin_delay=SDRAM_PIN_DELAY)
+            predicted = external_test_cycles(memory, external.tested)
+        test.timeout = 600.0 if bench.simulated else 60.0 + predicted / clock_hz
+        result = test.run(progress)
     bench.progress("memory test", 1.0, "done")
     words = sum(shape.depth * shape.segments for shape in shapes)
     kinds = ", ".join(
         f"{count} {kind}" for kind in ("block", "spram", "distributed") if (count := sum(shape.kind == kind for shape in shapes))
     )
-    report = bench.report
-    if result.first is None:
+    outside = result.external
+    wrong = result.failures - (0 if outside is None else outside.failures)
+    if not wrong:
         report.check("memories", True, f"{len(shapes)} of the engine ({kinds}), {4 * words:,} bytes, march test: no wrong word")
     else:
-        report.check("memories", False, f"{result.failures:,} words were read wrong, the first in {result.first}")
-    if result.cycles != test.cycles():
-        report.check("test cycles", False, f"the memory test took {result.cycles:,} cycles instead of {test.cycles():,}")
+        report.check("memories", False, f"{wrong:,} words were read wrong, the first in {result.first}")
+    if external is not None and outside is not None:
+        _report_sdram(report, external, result, clock_hz)
+    for name, took, expected in (
+        ("memory test", result.cycles - (0 if outside is None else outside.cycles), test.cycles()),
+        ("SDRAM's test", predicted if outside is None or outside.silent else outside.cycles, predicted),
+    ):
+        if took != expected:
+            report.check("test cycles", False, f"the {name} took {took:,} cycles instead of {expected:,}")
+
+
+def _report_sdram(report: BringUp, memory: ExternalShape, result: MemoryTestResult, clock_hz: int) -> None:
+    outside = result.external
+    assert outside is not None
+    size = f"{4 * memory.tested:,} of {4 * memory.words:,} bytes"
+    if outside.silent:
+        report.check("SDRAM", False, f"the {memory.name} did not answer for {SILENCE:,} cycles")
+    elif outside.failures:
+        first = f"the first in {result.first}; " if result.first is not None and result.first.outside else ""
+        report.check(
+            "SDRAM", False,
+            f"in {size} {outside.failures:,} words were read wrong, {first}the wrong bits are {on_data_lines(outside.bits)}",
+        )  # fmt: skip
+    else:
+        accesses = sum(bool(walk.read) + bool(walk.write) for walk in EXTERNAL_PASSES)
+        rate = 4e-6 * memory.tested * accesses * clock_hz / outside.cycles
+        report.check(
+            "SDRAM", True,
+            f"{size} of {memory.name}, march test: no wrong word; each {accesses} times read or written, {outside.cycles:,} cycles, "
+            f"{rate:.1f} MB/s",
+        )  # fmt: skip
 
 
 def _check_link(bench: _Bench) -> None:

@@ -29,6 +29,8 @@ class SdramEngine(wiring.Component):
     timing : SdramTiming
     pin_delay : int
         Cycles in registers at the pins (:class:`~macaw.hw.external.sdram_controller.SdramController`).
+    engine : Component, optional
+        What has the members of an engine that streams, in its place.
 
     Members
     -------
@@ -44,13 +46,16 @@ class SdramEngine(wiring.Component):
     error: Signal
     sdram: Any
 
-    def __init__(self, config: EngineConfig, *, clock_hz: int, timing: SdramTiming, pin_delay: int) -> None:
+    def __init__(
+        self, config: EngineConfig, *, clock_hz: int, timing: SdramTiming, pin_delay: int, engine: Any = None
+    ) -> None:
         if not config.streaming:
             raise UserError("Engine parameter streaming must be true in an engine with SDRAM.")
         self.config = config
         self.clock_hz = clock_hz
         self.cycles = timing.cycles(clock_hz)
         self.pin_delay = pin_delay
+        self.engine = engine
         super().__init__(self.interface())
 
     @staticmethod
@@ -60,7 +65,7 @@ class SdramEngine(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.engine = engine = Engine(self.config, clock_hz=self.clock_hz)
+        m.submodules.engine = engine = self.engine or Engine(self.config, clock_hz=self.clock_hz)
         m.submodules.controller = controller = SdramController(self.cycles, pin_delay=self.pin_delay)
         connect(m, flipped(self.port), engine.port)
         connect(m, engine.memory, controller.port)

@@ -5,83 +5,33 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
 from ..bus.core_port import REQUEST, CorePort
 from ..control.memory_test_map import MEMORY_TEST_FORMAT, MemoryTestRegister, MemoryTestStatus
 from ..control.register_map import MAGIC, Region, Status
 from ..errors import UserError
+from ..external.external_memory_tester import ExternalMemoryTester, ExternalShape
+from ..external.memory_port import ADDRESS_BITS, MemoryPort
 from ..primitives.block_ram import BlockRam
 from ..primitives.distributed_ram import DistributedRam
 from ..primitives.single_port_ram import SinglePortRam
 from .engine_memories import MemoryShape
+from .march import BACKGROUNDS, BITS, PASSES
 
-__all__ = ["BACKGROUNDS", "PASSES", "MemoryTester", "Pass", "MemoryUnderTest", "memory_list_identity"]
-
-BACKGROUNDS = ("zeros", "bit 0", "bit 1", "bit 2", "bit 3", "bit 4", "segment bit 0", "segment bit 1", "address")
-"""What the passes fill a memory with, by name.
-
-Bit i of segment s of the word at address a is: 0; bit k of i (with bit 0 also inverted at odd addresses, a checkerboard);
-bit k of s; bit i of a for i < 16, inverted bit i - 16 of a above.
-"""
-
-_BITS = (0xAAAAAAAA, 0xCCCCCCCC, 0xF0F0F0F0, 0xFF00FF00, 0xFFFF0000)
+__all__ = ["MemoryTester", "MemoryUnderTest", "memory_list_identity"]
 
 
-@dataclass(frozen=True)
-class Pass:
-    """One walk over all addresses of a memory.
-
-    Attributes
-    ----------
-    background : int
-        Index into BACKGROUNDS: b at each place.
-    down : bool
-        From the last address to the first.
-    read : str
-        What each word must be: "b", "~b", "even" (~b in granules of even number, b in the others); "": nothing is read.
-    write : str
-        What it becomes then: "b", "~b"; "": nothing is written.
-    granules : str
-        Which are written: "all", "even", "odd".
-    """
-
-    background: int
-    down: bool
-    read: str
-    write: str
-    granules: str = "all"
-
-
-def _march(background: int) -> list[Pass]:
-    """March C-."""
-    return [
-        Pass(background, False, "", "b"),
-        Pass(background, False, "b", "~b"), Pass(background, False, "~b", "b"),
-        Pass(background, True, "b", "~b"), Pass(background, True, "~b", "b"),
-        Pass(background, False, "b", ""),
-    ]  # fmt: skip
-
-
-PASSES = (
-    *_march(0),
-    Pass(0, False, "", "~b", "even"), Pass(0, False, "even", "b", "odd"), Pass(0, False, "even", ""),
-    *(walk for background in range(1, len(BACKGROUNDS)) for walk in _march(background)),
-)  # fmt: skip
-"""March C- over each background, and over the first one the write enables. Source: van de Goor, Using March Tests to Test
-SRAMs, IEEE Design & Test 1993; word-wide memories with all pairs of bits in different states: van de Goor and Tlili, March Tests
-for Word-Oriented Memories, DATE 1998."""
-
-
-def memory_list_identity(shapes: Sequence[MemoryShape]) -> int:
+def memory_list_identity(shapes: Sequence[MemoryShape], external: ExternalShape | None = None) -> int:
     """64-bit identity of a tester of these memories. Never 0."""
-    text = json.dumps({"memory test": MEMORY_TEST_FORMAT, "memories": [asdict(shape) for shape in shapes]}, sort_keys=True)
+    memories = [asdict(shape) for shape in shapes] + ([] if external is None else [asdict(external)])
+    text = json.dumps({"memory test": MEMORY_TEST_FORMAT, "memories": memories}, sort_keys=True)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") | 1
 
 
@@ -149,7 +99,8 @@ class MemoryUnderTest(wiring.Component):
 
 
 class MemoryTester(wiring.Component):
-    """Runs PASSES over one memory after the other when the host writes 1 to CONTROL, and keeps the first wrong word.
+    """Runs PASSES over one memory after the other when the host writes 1 to CONTROL, then the passes of an external memory if
+    there is one, and keeps the first wrong word.
 
     It takes the place of an engine behind the same link.
 
@@ -161,6 +112,8 @@ class MemoryTester(wiring.Component):
         Value of ``MemoryTestRegister.CLOCK``; 0 if unknown.
     make : callable, optional
         Makes a memory of a shape, with the members of :class:`MemoryUnderTest`, which is the default.
+    external : ExternalShape, optional
+        The memory at the port ``memory``.
 
     Members
     -------
@@ -169,10 +122,13 @@ class MemoryTester(wiring.Component):
     busy : Out(1)
         A test runs.
     error : Out(1)
-        The last test found a wrong word.
+        The last test found a wrong word, or an external memory that does not answer.
+    memory : Out(MemoryPort())
+        With ``external``.
 
     **Timing.** A test takes, in cycles, the sum over memories and passes of ``2 + depth * (2 + r * (6 + segments) + w)``,
-    with r and w 1 if the pass reads, writes. A request is answered in the second cycle after it.
+    with r and w 1 if the pass reads, writes; with an external memory 2 more and those of
+    :class:`~macaw.hw.external.external_memory_tester.ExternalMemoryTester`. A request is answered in the second cycle after it.
 
     **Reset.** Idle, without a result; memories keep their contents.
 
@@ -182,10 +138,12 @@ class MemoryTester(wiring.Component):
     port: Any
     busy: Signal
     error: Signal
+    memory: Any
 
     def __init__(
-        self, shapes: Sequence[MemoryShape], *, clock_hz: int = 0, make: Callable[[MemoryShape], Any] = MemoryUnderTest
-    ) -> None:
+        self, shapes: Sequence[MemoryShape], *, clock_hz: int = 0, make: Callable[[MemoryShape], Any] = MemoryUnderTest,
+        external: ExternalShape | None = None,
+    ) -> None:  # fmt: skip
         if not 1 <= len(shapes) <= 256:
             raise UserError(f"A memory tester tests 1 to 256 memories, not {len(shapes)}.")
         for shape in shapes:
@@ -194,14 +152,16 @@ class MemoryTester(wiring.Component):
         self.shapes = tuple(shapes)
         self.clock_hz = clock_hz
         self.make = make
-        super().__init__({"port": In(CorePort()), "busy": Out(1), "error": Out(1)})
+        self.external = external
+        members = {"port": In(CorePort()), "busy": Out(1), "error": Out(1)}
+        super().__init__(members if external is None else members | {"memory": Out(MemoryPort())})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         shapes = self.shapes
         count = len(shapes)
         most = max(shape.segments for shape in shapes)
-        memory = Signal(range(count))
+        memory = Signal(range(count if self.external is None else count + 1))
         number = Signal(range(len(PASSES)))
         address = Signal(16)
         segment = Signal(range(most))
@@ -231,7 +191,7 @@ class MemoryTester(wiring.Component):
         # b of segment 0; the others are its inverse where their number has the bit that the background tells apart.
         value = Signal(32, reset_less=True)
         with m.Switch(now["background"]):
-            for index, pattern in enumerate(_BITS, 1):
+            for index, pattern in enumerate(BITS, 1):
                 with m.Case(index):
                     m.d.sync += value.eq(Const(pattern, 32) ^ (address[0].replicate(32) if index == 1 else 0))
             with m.Case(len(BACKGROUNDS) - 1):
@@ -253,8 +213,8 @@ class MemoryTester(wiring.Component):
         first = {
             name: Signal(width, name=f"first_{name}", reset_less=True)
             for name, width in (
-                ("memory", len(memory)), ("address", 16), ("segment", len(segment)), ("expected", 32), ("got", 32),
-                ("pass", len(number)),
+                ("memory", len(memory)), ("address", 16 if self.external is None else ADDRESS_BITS), ("segment", len(segment)),
+                ("expected", 32), ("got", 32), ("pass", len(number)),
             )
         }  # fmt: skip
         with m.If(wrong):
@@ -266,7 +226,8 @@ class MemoryTester(wiring.Component):
                 ]  # fmt: skip
 
         wait = Signal(2)
-        with m.If(self.busy):
+        outside = None if self.external is None else ExternalMemoryTester(self.external.tested)
+        with m.If(self.busy if outside is None else self.busy & ~outside.waiting):
             m.d.sync += cycles.eq(cycles + 1)
         with m.FSM() as fsm:
             with m.State("IDLE"):
@@ -316,8 +277,20 @@ class MemoryTester(wiring.Component):
                     with m.If(number == len(PASSES) - 1):
                         m.d.sync += [number.eq(0), memory.eq(memory + 1)]
                         with m.If(memory == count - 1):
-                            m.d.sync += done.eq(1)
-                            m.next = "IDLE"
+                            if outside is None:
+                                m.d.sync += done.eq(1)
+                                m.next = "IDLE"
+                            else:
+                                m.next = "OUTSIDE"
+            if outside is not None:
+                with m.State("OUTSIDE"):
+                    m.d.comb += outside.begin.eq(1)
+                    m.next = "TESTED OUTSIDE"
+                with m.State("TESTED OUTSIDE"), m.If(~outside.busy):
+                    m.d.sync += done.eq(1)
+                    with m.If(outside.silent):
+                        m.d.sync += failed.eq(1)
+                    m.next = "IDLE"
         m.d.comb += [self.busy.eq(~fsm.ongoing("IDLE")), self.error.eq(failed)]
 
         status = Signal(32)
@@ -327,7 +300,7 @@ class MemoryTester(wiring.Component):
             status[MemoryTestStatus.FAILED].eq(failed),
             status[MemoryTestStatus.MEMORY :].eq(memory),
         ]
-        identity = memory_list_identity(shapes)
+        identity = memory_list_identity(shapes, self.external)
         values: dict[Any, Any] = {
             MemoryTestRegister.MAGIC: Const(MAGIC, 32), MemoryTestRegister.FORMAT: Const(MEMORY_TEST_FORMAT, 32),
             MemoryTestRegister.IDENTITY_LOW: Const(identity & 0xFFFFFFFF, 32), MemoryTestRegister.IDENTITY_HIGH: Const(identity >> 32, 32),
@@ -336,8 +309,37 @@ class MemoryTester(wiring.Component):
             MemoryTestRegister.CLOCK: Const(self.clock_hz, 32), MemoryTestRegister.SEGMENT: first["segment"],
             MemoryTestRegister.EXPECTED: first["expected"], MemoryTestRegister.GOT: first["got"], MemoryTestRegister.PASS: first["pass"],
         }  # fmt: skip
+        if outside is not None:
+            m.d.comb += [status[MemoryTestStatus.SILENT].eq(outside.silent), status[MemoryTestStatus.PASS :].eq(outside.walk)]
+            values |= self._outside(m, outside, start, memory, first, failures, failed)
         self._port(m, values, start)
         return m
+
+    def _outside(
+        self, m: Module, outside: ExternalMemoryTester, start: Signal, memory: Signal, first: dict[str, Signal], failures: Signal,
+        failed: Signal,
+    ) -> dict[Any, Any]:  # fmt: skip
+        """The external memory's wrong words, with the others and by themselves: its registers."""
+        m.submodules.outside = outside
+        connect(m, outside.memory, flipped(self.memory))
+        count, cycles, bits = Signal(32), Signal(32), Signal(32)
+        with m.If(start & ~self.busy):
+            m.d.sync += [count.eq(0), cycles.eq(0), bits.eq(0)]
+        with m.Elif(outside.busy & ~outside.waiting):
+            m.d.sync += cycles.eq(cycles + 1)
+        with m.If(outside.wrong):
+            m.d.sync += [
+                failures.eq(failures + 1), failed.eq(1), count.eq(count + 1), bits.eq(bits | outside.expected ^ outside.got),
+            ]  # fmt: skip
+            with m.If(failed == 0):
+                m.d.sync += [
+                    first["memory"].eq(memory), first["address"].eq(outside.address), first["segment"].eq(0),
+                    first["expected"].eq(outside.expected), first["got"].eq(outside.got), first["pass"].eq(outside.walk),
+                ]  # fmt: skip
+        return {
+            MemoryTestRegister.EXTERNAL_FAILURES: count, MemoryTestRegister.EXTERNAL_BITS: bits,
+            MemoryTestRegister.EXTERNAL_CYCLES: cycles,
+        }  # fmt: skip
 
     def _memories(
         self, m: Module, memory: Any, address: Any, segment: Any, read: Any, write: Any, value: Any, inverted: Any,
@@ -415,7 +417,7 @@ class MemoryTester(wiring.Component):
         request = Signal(REQUEST, reset_less=True)
         numbered = {register.value: value for register, value in values.items()}
         known = {register.value for register in MemoryTestRegister}
-        by_number = Array(numbered.get(number, Const(0, 32)) for number in range(16))
+        by_number = Array(numbered.get(number, Const(0, 32)) for number in range(32))
         offset = request.address[:24]
         in_registers = Signal()
         m.d.comb += in_registers.eq(
@@ -435,7 +437,7 @@ class MemoryTester(wiring.Component):
                 with m.If(~in_registers):
                     m.d.sync += status.eq(Status.ADDRESS)
                 with m.Elif(~request.write):
-                    m.d.sync += result.eq(by_number[offset[:4]])
+                    m.d.sync += result.eq(by_number[offset[:5]])
                 with m.Elif(offset != MemoryTestRegister.CONTROL.value):
                     m.d.sync += status.eq(Status.READ_ONLY)
                 with m.Elif(request.data[0]):

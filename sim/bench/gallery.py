@@ -44,18 +44,17 @@ class Gallery(wiring.Component):
         return m
 
 
-def _ports(signature: Any, prefix: str = "", flip: bool = False) -> Iterator[tuple[str, str, Shape]]:
+def _ports(signature: Any, prefix: str = "") -> Iterator[tuple[str, str, Shape]]:
     """Name, direction and shape of each port, as the Verilog has them."""
     for name, member in signature.members.items():
-        outwards = (member.flow is Out) != flip
         names = [prefix + name]
         for size in member.dimensions:
             names = [f"{start}__{index}" for start in names for index in range(size)]
         for full in names:
             if member.is_signature:
-                yield from _ports(member.signature, f"{full}__", not outwards)
+                yield from _ports(member.signature, f"{full}__")
             else:
-                yield full, "output" if outwards else "input", Shape.cast(member.shape)
+                yield full, "output" if member.flow is Out else "input", Shape.cast(member.shape)
 
 
 def run_gallery(

@@ -19,7 +19,8 @@ class Fault:
     ``kind``: "stuck": ``bit`` at ``address`` is always ``value``. "slow": it never changes from ``1 - value`` to ``value``.
     "alias": accesses to ``address`` go to ``other``. "coupled": when ``bit`` at ``address`` becomes ``value``, ``other_bit`` at
     ``other`` becomes 1 - ``value``, also where both are written at once. "enable": granule ``bit`` is written whenever any
-    is. "dead": nothing is written into ``address``.
+    is. "dead": nothing is written into ``address``. "lines": the bits of all addresses that are set in ``other`` are ``value``. "short":
+    in what is written, bits ``bit`` and ``other_bit`` are both their AND. "pins": the bits that are set in ``other`` read as ``value``.
     """
 
     kind: str
@@ -40,12 +41,16 @@ class MemoryModel:
 
     def _place(self, address: int) -> int:
         fault = self.fault
+        if fault is not None and fault.kind == "lines":
+            return address & ~fault.other | fault.value * fault.other
         return fault.other if fault is not None and fault.kind == "alias" and address == fault.address else address
 
     def read(self, address: int) -> int:
         """The word."""
         word = self.words[self._place(address)]
         fault = self.fault
+        if fault is not None and fault.kind == "pins":
+            word = word & ~fault.other | fault.value * fault.other
         if fault is not None and fault.kind == "stuck" and address == fault.address:
             word = word & ~(1 << fault.bit) | fault.value << fault.bit
         return word
@@ -58,6 +63,8 @@ class MemoryModel:
             return
         if fault is not None and fault.kind == "enable" and granules:
             granules |= 1 << fault.bit
+        if fault is not None and fault.kind == "short" and not data >> fault.bit & data >> fault.other_bit & 1:
+            data &= ~(1 << fault.bit | 1 << fault.other_bit)
         mask = sum(1 << bit for bit in range(self.width) if granules >> bit // self.granularity & 1)
         before = self.words[at]
         after = before & ~mask | data & mask

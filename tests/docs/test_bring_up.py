@@ -34,7 +34,7 @@ def test_message(message: str) -> None:
 
 def test_checks() -> None:
     named = {name for row in _rows("## 3. The run") for name in row[0].split(", ")}
-    checks = set(re.findall(r'report\.check\(\s*"([a-z ]+)"', SOURCE)) - {"test cycles"}
+    checks = set(re.findall(r'report\.check\(\s*"([a-zA-Z ]+)"', SOURCE)) - {"test cycles"}
     assert named == checks
 
 

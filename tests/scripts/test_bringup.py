@@ -19,21 +19,27 @@ from serial.tools import list_ports
 
 from macaw.boards import programmer
 from macaw.boards.catalog import BOARDS, find_board
+from macaw.boards.memory_test import ExternalResult, MemoryTestResult, WrongWord, on_data_lines
 from macaw.boards.programmer import find_programmer
 from macaw.boards.top import BoardTop
 from macaw.compiler.compilation import compile_graph
 from macaw.compiler.model_import import import_model
 from macaw.hw.config import EngineConfig
-from macaw.hw.memory.engine_memories import MemoryShape, engine_memories
+from macaw.hw.external.external_memory_tester import ExternalShape
+from macaw.hw.memory.engine_memories import MemoryShape
 from macaw.hw.memory.memory_tester import MemoryTester
-from macaw.scripts import bringup, bringup_examples
+from macaw.scripts import bringup, bringup_examples, build_folder, generate
 from macaw.scripts.bringup import Check
 from macaw.scripts.build_folder import board_budget, load_build
 from macaw.scripts.demo import example
+from macaw.sim import memory_system
 from macaw.sim.bench.faulty_memory import FaultyMemory
-from macaw.sim.golden.memory_tester import Fault
+from macaw.sim.bench.faulty_sdram import FaultySdram
+from macaw.sim.golden.external_memory_tester import external_memory_tester
+from macaw.sim.golden.memory_tester import Fault, MemoryModel
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "bring-up.md"
+MODEL = Path(__file__).parents[2].parent / "shared" / "data" / "mlperf_tiny" / "vww_mobilenet025_int8.tflite"
 
 
 def form(report: str) -> list[str]:
@@ -58,7 +64,8 @@ def test_simulated_boards(macaw: Any, board: str, tmp_path: Path) -> None:
     report = (folder / bringup.REPORT).read_text()
     assert "Result: all checks passed" in report and "FAILED" not in report
     checks = {line[10:].split()[0]: line for line in report.splitlines() if line.startswith(("OK", "left out"))}
-    assert set(checks) == {"memories", "bitstream", "identity", "register", "transfer", "network", "cycles"}
+    expected = {"memories", "bitstream", "identity", "register", "transfer", "network", "cycles"}
+    assert set(checks) == (expected | {"SDRAM"} if find_board(board).sdram else expected)
     assert all(line in done.output for line in checks.values())
     manifest = json.loads((folder / "build.json").read_text())
     assert f"{manifest['cycles']:,} an inference, predicted {manifest['cycles']:,}" in checks["cycles"]
@@ -90,41 +97,128 @@ def test_spi(macaw: Any, tmp_path: Path) -> None:
     assert "Result: all checks passed" in report and " 0 output elements differ" in report and "no wrong word" in report
 
 
+def test_build_with_external_memory(macaw: Any, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All steps of a build whose weights do not fit on the chip: its SDRAM is tested, loaded over the link, and streamed from."""
+
+    def little(*words: Any) -> Any:
+        return replace(board_budget(*words), block_rams=5)
+
+    monkeypatch.setattr(generate, "board_budget", little)
+    monkeypatch.setattr(build_folder, "board_budget", little)
+    folder = tmp_path / "build"
+    done = macaw("build", digits, "--board", "ulx3s-12f", "--array", "1,4,2", "--weights", "external", "--no-route", "-o", folder)
+    assert done.code == 0, done.errors
+    assert json.loads((folder / "build.json").read_text())["external"]["bytes"] > 10_000
+    done = macaw("bringup", "--build", folder, "--simulate")
+    assert done.code == 0, done.errors
+    report = (folder / bringup.REPORT).read_text()
+    assert "Result: all checks passed" in report and report.count("no wrong word") == 2 and " 0 output elements differ" in report
+    assert re.search(r"OK +SDRAM +65,536 of 33,554,432 bytes of SDRAM 16M x 16, .* 3,250,\d+ cycles", report)
+    assert re.search(r"OK +cycles +(\S+) an inference, predicted \1;", report)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not MODEL.is_file(), reason="the visual wake words model is not there")
+def test_real_build_with_external_memory(macaw: Any, tmp_path: Path) -> None:
+    """Weights and maps in the SDRAM of the smallest board."""
+    folder = tmp_path / "build"
+    board = ("--board", "ulx3s-12f", "--array", "2,4,4", "--link", "spi")
+    assert macaw("build", MODEL, *board, "--weights", "external", "--no-route", "-o", folder).code == 0
+    done = macaw("bringup", "--build", folder, "--simulate")
+    assert done.code == 0, done.errors
+    report = (folder / bringup.REPORT).read_text()
+    assert "Result: all checks passed" in report and " 0 output elements differ" in report
+
+
+def sdram_line(**outside: Any) -> Check:
+    """The line of a test of an SDRAM with this result."""
+    report = bringup.BringUp(Path())
+    first = WrongWord(memory="SDRAM x", address=0x123456, segment=0, expected=0xFF000000, got=0xFF000008, walk=38, outside=True)
+    result = MemoryTestResult(
+        failures=outside["failures"], first=first if outside["failures"] else None, cycles=0,
+        external=ExternalResult(**{"bits": 0, "silent": False, "cycles": 70 * 64 * 2} | outside),
+    )  # fmt: skip
+    bringup._report_sdram(report, ExternalShape(name="SDRAM x", words=256, tested=64), result, 50_000_000)
+    return report.checks[0]
+
+
+def test_lines_of_an_sdram() -> None:
+    good = sdram_line(failures=0)
+    assert good.passed and good.text.startswith("256 of 1,024 bytes of SDRAM x") and good.text.endswith("100.0 MB/s")
+    bad = sdram_line(failures=3, bits=0x00080008)
+    assert not bad.passed and bad.text == (
+        "in 256 of 1,024 bytes 3 words were read wrong, the first in SDRAM x, address 0x123456: bits 0 to 31 should be ff000000 and are "
+        "ff000008 (wrong: 3; pass 39 of 42, background address); the wrong bits are all on data line DQ3"
+    )
+    silent = sdram_line(failures=0, silent=True)
+    assert not silent.passed and silent.text == "the SDRAM x did not answer for 65,536 cycles"
+
+
+def test_data_lines() -> None:
+    assert on_data_lines(0x10000) == "all on data line DQ0"
+    assert on_data_lines(0x80000001) == "all on data lines DQ0, DQ15"
+    assert on_data_lines(0x00FF0000) == "all in the lower byte of the data lines"
+    assert on_data_lines(0xFF00) == "all in the upper byte of the data lines"
+    assert on_data_lines(0xFFFF) == "on lines of both bytes"
+
+
+def test_a_clock_without_sdram(small_build: Path) -> None:
+    """An engine that does not use it may have a clock that the memory cannot: it is left out, with the reason."""
+    build = load_build(small_build)
+    build = replace(build, manifest=build.manifest | {"clock_hz": 140_000_000})
+    report = bringup.BringUp(Path())
+    bench: Any = SimpleNamespace(build=build, board=build.board, report=report, simulated=True)
+    assert bringup._memories(bench).external is None
+    (check,) = report.checks
+    assert check.passed is None and "runs at 5 to 133 MHz, not at 140 MHz" in check.text
+
+
 def test_a_broken_memory(
     macaw: Any, small_build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A tester that meets a stuck bit: found and named, the other checks go on, and the exit code is 1."""
+    """A tester that meets a stuck bit on the chip and a data line of the SDRAM: found and named, the other checks go on, and the
+    exit code is 1."""
     folder = tmp_path / "build"
     shutil.copytree(small_build, folder)
     shapes = [MemoryShape(name=f"memory {number}", kind="block", width=40, depth=4, granularity=8) for number in range(2)]
     fault = Fault(kind="stuck", address=2, bit=35, value=1)
 
-    def tester(given: Any, *, clock_hz: int) -> MemoryTester:
-        return MemoryTester(given, clock_hz=clock_hz, make=lambda shape: FaultyMemory(shape, fault if shape is shapes[1] else None))
+    def tester(given: Any, **options: Any) -> MemoryTester:
+        return MemoryTester(given, make=lambda shape: FaultyMemory(shape, fault if shape is shapes[1] else None), **options)
+
+    def memory(*words: Any, **options: Any) -> FaultySdram:
+        return FaultySdram(*words, dq_high=1 << 3, **options)
 
     monkeypatch.setattr(bringup, "engine_memories", lambda config, family: shapes)
     monkeypatch.setattr(bringup, "MemoryTester", tester)
+    monkeypatch.setattr(bringup, "_SDRAM_WORDS", 1024)
+    monkeypatch.setattr(memory_system, "SdramModel", memory)
     monkeypatch.setattr(bringup, "_check_link", lambda bench: bench.report.check("link", True, "not now"))
     monkeypatch.setattr(bringup, "_run_network", lambda bench, inputs: bench.report.check("network", True, "not now"))
     done = macaw("bringup", "--build", folder, "--simulate")
-    done.refused(1, "failed: memories; see", "bringup.txt")
+    done.refused(1, "failed: memories, SDRAM; see", "bringup.txt")
     report = (folder / bringup.REPORT).read_text()
-    assert "Result: FAILED: memories" in report and "network" in report
-    (line,) = (line for line in report.splitlines() if line.startswith("FAILED"))
+    assert "Result: FAILED: memories, SDRAM" in report and "network" in report
+    line, outside = (line for line in report.splitlines() if line.startswith("FAILED"))
+    pins = Fault(kind="pins", other=1 << 3 | 1 << 19, value=1)
+    words = external_memory_tester(MemoryModel(32, 1024, 32, pins), 1024).failures
+    assert f"in 4,096 of 33,554,432 bytes {words:,} words were read wrong, the wrong bits are all on data line DQ3" in outside
     assert "memory 1, address 0x2: bits 32 to 63 should be 00000000 and are 00000008 (wrong: 35; pass 2 of" in line
 
 
-def test_tester_of_an_engine_with_external_memory(small_build: Path) -> None:
-    """It takes the engine's place on a board without the SDRAM's pins; the memories on the chip are those of the engine."""
-    build = load_build(small_build)
-    config = replace(build.compilation.config, streaming=True, spilling=True)
-    build = replace(build, compilation=replace(build.compilation, config=config))
-    shapes = engine_memories(config, build.board.family)
-    board = find_board("ulx3s-85f")
-    design = bringup._tester_design(build, shapes, board.divisor(75_000_000), 75_000_000)
-    top = BoardTop(board, bringup._around_tester(config), design=design)
-    plan = board.platform().build(top, name="macaw", do_build=False, emit_src=False)
-    assert "sdram" not in plan.files["macaw.lpf"] and "led" in plan.files["macaw.lpf"]
+@pytest.mark.parametrize(("board", "pins"), [("ulx3s-85f", 39), ("icebreaker", 0)])
+def test_pins_of_the_tester(small_build: Path, board: str, pins: int) -> None:
+    """It takes the engine's place on a board, with all pins of its SDRAM; all of that is tested."""
+    found = find_board(board)
+    build = replace(load_build(small_build), board=found)
+    bench: Any = SimpleNamespace(build=build, board=found, simulated=False)
+    memories = bringup._memories(bench)
+    assert memories.external is None or memories.external.tested == memories.external.words == 8 << 20
+    clock_hz = found.clock_hz()
+    design = bringup._tester_design(build, memories, found.divisor(clock_hz), clock_hz)
+    plan = found.platform().build(BoardTop(found, memories.around, design=design), name="macaw", do_build=False, emit_src=False)
+    constraints = next(text for name, text in plan.files.items() if name.endswith((".lpf", ".pcf")))
+    assert len(set(re.findall(r'"sdram_0__\S+" SITE', str(constraints)))) == pins and "led" in str(constraints)
 
 
 # What can go wrong before anything runs.

@@ -16,7 +16,8 @@ from macaw.hw.config import EngineConfig
 from macaw.hw.engine import Engine
 from macaw.hw.errors import UserError
 from macaw.hw.memory.engine_memories import MemoryShape, engine_memories
-from macaw.hw.memory.memory_tester import BACKGROUNDS, PASSES, MemoryTester, memory_list_identity
+from macaw.hw.memory.march import BACKGROUNDS, PASSES
+from macaw.hw.memory.memory_tester import MemoryTester, memory_list_identity
 from macaw.hw.primitives.block_ram import BlockRam
 from macaw.hw.primitives.distributed_ram import DistributedRam
 from macaw.hw.primitives.single_port_ram import SinglePortRam
