@@ -28,6 +28,7 @@ class _Memory:
         self.driven: dict[str, int] = {}
         self.to_read: deque[int] = deque()
         self.to_write: deque[int] = deque()
+        self.values: deque[int] = deque()
         self.wrong: list[tuple[int, int, int, int]] = []
         self.stall = 0.0
         self.deaf: set[str] = set()
@@ -58,7 +59,9 @@ class _Memory:
         if unit.get("memory__command__valid") and ready:
             self._command(unit.get("memory__command__payload"))
         if unit.get("memory__write__valid") and give:
-            self.model.write(self.to_write.popleft(), unit.get("memory__write__payload"), 1)
+            value = unit.get("memory__write__payload")
+            assert value == self.values.popleft()
+            self.model.write(self.to_write.popleft(), value, 1)
         if unit.get("wrong"):
             assert unit.get("busy")
             self.wrong.append((unit.get("address"), unit.get("walk"), unit.get("expected"), unit.get("got")))
@@ -76,6 +79,8 @@ class _Memory:
         wanted = next(self.plan)
         assert (address, words, bool(write)) == (wanted.address, len(wanted.values), wanted.write)
         (self.to_write if write else self.to_read).extend(range(address, address + words))
+        if write:
+            self.values.extend(wanted.values)
 
     async def test(self) -> None:
         """A whole test, compared with the golden model."""

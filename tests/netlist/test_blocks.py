@@ -68,7 +68,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "compute/paired_dot": (2, 3, 8, 9),
     "control/host_access": (1, 2),
     "control/sequencer": (0, 1),
-    "external/external_memory_tester": (6, 8, 11, 12),
+    "external/external_memory_tester": (2, 8),
     "memory/accumulation_buffer": (0, 4, 6),
     "output/output_stage": (0, 2, 3),
     "output/requantizer": (1, 3, 5),
