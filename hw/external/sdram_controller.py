@@ -44,6 +44,7 @@ class SdramController(wiring.Component):
     Parameters
     ----------
     cycles : SdramCycles
+        Of a memory whose rows hold 64 words or more: no burst crosses a row.
     pin_delay : int, 0..7
         Cycles that the way out to the memory and back takes in registers of the pins.
 
@@ -70,6 +71,8 @@ class SdramController(wiring.Component):
     def __init__(self, cycles: SdramCycles, *, pin_delay: int = 0) -> None:
         if not 0 <= pin_delay <= 7:
             raise ValueError(f"pin_delay must be from 0 to 7, not {pin_delay}")
+        if cycles.row_words < MOST_WORDS:
+            raise ValueError(f"a row must hold a burst of {MOST_WORDS} words, not {cycles.row_words}")
         self.cycles = cycles
         self.pin_delay = pin_delay
         self.read_latency = self.latency_of(cycles, pin_delay)

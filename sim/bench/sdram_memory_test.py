@@ -1,4 +1,5 @@
-"""Bench of ``MemoryTester`` with an SDRAM behind its controller: broken lines are found, and cycles are as predicted."""
+"""Bench of ``MemoryTester`` with an external memory: an SDRAM behind its controller, whose broken lines are found in the cycles
+predicted, and one that never answers."""
 
 from __future__ import annotations
 
@@ -15,11 +16,48 @@ from .memory_tester import Host
 from .unit import Unit, run_units
 
 
+_CONTROL = region_address(Region.REGISTERS, MemoryTestRegister.CONTROL.value)
+
+
+async def _test(unit: Unit, host: Host, busy: Any) -> int:
+    """A whole test; the status behind it."""
+    await host.access(_CONTROL, 1, 1)
+    assert unit.get("busy")
+    await FallingEdge(busy)
+    await unit.tick(2)
+    return await host.get(MemoryTestRegister.STATUS)
+
+
 @cocotb.test()
-async def broken_lines(dut: Any) -> None:
-    """Row, column, bank and data lines, one kind at a time, and then none."""
+async def silence(dut: Any) -> None:
+    """The test ends, with the memories on the chip tested and a status that tells; the next one knows it at once."""
 
     async def body(unit: Unit) -> None:
+        if "runs" in unit.told:
+            return
+        host = Host(unit)
+        for _ in range(2):
+            status = await _test(unit, host, dut.u1__busy)
+            assert [status >> bit & 1 for bit in (MemoryTestStatus.DONE, MemoryTestStatus.FAILED, MemoryTestStatus.SILENT)] == [1] * 3
+            assert unit.get("error") and await host.get(MemoryTestRegister.FAILURES) == 0
+            assert await host.get(MemoryTestRegister.CYCLES) == unit.told["cycles"] + 2
+            assert await host.get(MemoryTestRegister.EXTERNAL_CYCLES) == 0
+            # While it runs, another start changes nothing.
+            await host.access(_CONTROL, 1, 1)
+            await host.access(_CONTROL, 1, 1)
+            await FallingEdge(dut.u1__busy)
+            assert await host.get(MemoryTestRegister.CYCLES) == unit.told["cycles"] + 2
+
+    await run_units(dut, body)
+
+
+@cocotb.test()
+async def broken_lines(dut: Any) -> None:
+    """Row, column, bank and data lines, one kind at a time."""
+
+    async def body(unit: Unit) -> None:
+        if "runs" not in unit.told:
+            return
         host = Host(unit)
         on_chip = memory_tester([MemoryModel(8, 2, 8)]).cycles + 2
         for lines, fault in unit.told["runs"]:
@@ -27,11 +65,7 @@ async def broken_lines(dut: Any) -> None:
             model = MemoryModel(32, unit.told["words"], 32, None if fault is None else Fault(**fault))
             wanted = external_memory_tester(model, unit.told["words"])
             assert bool(wanted.failures) == (fault is not None)
-            await host.access(region_address(Region.REGISTERS, MemoryTestRegister.CONTROL.value), 1, 1)
-            assert unit.get("busy")
-            await FallingEdge(dut.u0__busy)
-            await unit.tick(2)
-            status = await host.get(MemoryTestRegister.STATUS)
+            status = await _test(unit, host, dut.u0__busy)
             assert status >> MemoryTestStatus.DONE & 1 and not status >> MemoryTestStatus.SILENT & 1
             assert status >> MemoryTestStatus.FAILED & 1 == bool(wanted.failures) == unit.get("error")
             for register in (MemoryTestRegister.FAILURES, MemoryTestRegister.EXTERNAL_FAILURES):

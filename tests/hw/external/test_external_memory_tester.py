@@ -21,12 +21,14 @@ from macaw.hw.external.external_memory_tester import (
 )
 from macaw.hw.external.memory_port import MOST_WORDS
 from macaw.hw.external.sdram_timing import MT48LC16M16
+from macaw.hw.memory.engine_memories import MemoryShape
+from macaw.hw.memory.memory_tester import MemoryTester
 from macaw.sim.bench.faulty_sdram import FaultySdramTester
 from macaw.sim.bench.gallery import run_gallery
 from macaw.sim.cost.external_memory import IdealMemory, Sdram
 from macaw.sim.cost.memory_test import external_test_cycles
 from macaw.sim.golden.external_memory_tester import background, external_memory_tester, wrong_words
-from macaw.sim.golden.memory_tester import Fault, MemoryModel
+from macaw.sim.golden.memory_tester import Fault, MemoryModel, memory_tester
 from macaw.sim.sdram_model import sdram_model_verilog
 
 SILENCE = 300
@@ -108,14 +110,13 @@ SMALL = replace(MT48LC16M16, row_bits=2, column_bits=7, t_power_up=10_000)
 
 
 def test_sdram(tmp_path: Path) -> None:
-    """Behind the controller: broken lines of row, column, bank and data, and cycles to the last one."""
+    """Behind the controller: broken lines of row, column, bank and data, and cycles to the last one. One that is not there."""
     clock_hz, pin_delay = 75_000_000, 2
     cycles = SMALL.cycles(clock_hz)
     runs = [
         ({"a_low": 1 << 1}, {"kind": "lines", "other": 1 << 0 | 1 << 6 + 2 + 1}),  # of columns and of rows
         ({"ba_low": 2}, {"kind": "lines", "other": 1 << 6 + 1}),
         ({"dq_high": 1 << 11}, {"kind": "pins", "other": 1 << 11 | 1 << 27, "value": 1}),
-        ({}, None),
     ]
     told = {"words": cycles.words, "runs": runs, "cycles": external_test_cycles(Sdram(cycles=cycles, pin_delay=pin_delay), cycles.words)}
 
@@ -123,4 +124,7 @@ def test_sdram(tmp_path: Path) -> None:
         return verilog(component, name=top) + sdram_model_verilog()
 
     system = FaultySdramTester(SMALL, clock_hz, pin_delay)
-    assert run_gallery("sdram_memory_test", [(system, told)], tmp_path, form=form) == 1
+    shape = MemoryShape(name="memory", kind="block", width=8, depth=2, granularity=8)
+    silent = MemoryTester([shape], external=ExternalShape(name="none", words=64, tested=64))
+    alone = {"cycles": memory_tester([MemoryModel(8, 2, 8)]).cycles}
+    assert run_gallery("sdram_memory_test", [(system, told), (silent, alone)], tmp_path, form=form) == 2

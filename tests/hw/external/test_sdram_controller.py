@@ -49,3 +49,8 @@ def test_clock_rule(clock_hz: int) -> None:
 def test_pin_delay_rule() -> None:
     with pytest.raises(ValueError, match="pin_delay must be from 0 to 7, not 8"):
         SdramController(MT48LC16M16.cycles(75_000_000), pin_delay=8)
+
+
+def test_row_rule() -> None:
+    with pytest.raises(ValueError, match="a row must hold a burst of 64 words, not 32"):
+        SdramController(replace(MT48LC16M16, column_bits=6).cycles(75_000_000))
