@@ -23,7 +23,7 @@ from serial.tools import list_ports
 from macaw.hw.config import PROGRAM_FORMAT, EngineConfig
 from macaw.hw.control.register_map import MAGIC, Register
 from macaw.hw.errors import UserError
-from macaw.scripts import bringup
+from macaw.scripts.bringup_report import REPORT
 from macaw.scripts.output_folder import check_output_folder
 from macaw.sim.golden.frame_bridge import FrameBridgeModel
 
@@ -325,7 +325,7 @@ def _brought_up(macaw: Any, build: Path, folder: Path, respond: Callable[[bytes]
     shutil.copytree(build, folder, ignore=shutil.ignore_patterns("simulation"))
     with _terminal(respond) as port:
         macaw("bringup", "--build", folder, "--no-program", "--port", port).refused(2, *parts)
-    report = (folder / bringup.REPORT).read_text()
+    report = (folder / REPORT).read_text()
     assert "Result: FAILED: link" in report and all(part in report for part in parts)
     return report
 

@@ -28,8 +28,8 @@ from macaw.hw.config import EngineConfig
 from macaw.hw.external.external_memory_tester import ExternalShape
 from macaw.hw.memory.engine_memories import MemoryShape
 from macaw.hw.memory.memory_tester import MemoryTester
-from macaw.scripts import bringup, bringup_examples, build_folder, generate
-from macaw.scripts.bringup import Check
+from macaw.scripts import bringup, bringup_bench, bringup_examples, bringup_memories, build_folder, generate
+from macaw.scripts.bringup_report import REPORT, BringUp, Check
 from macaw.scripts.build_folder import board_budget, load_build
 from macaw.scripts.demo import example
 from macaw.sim import memory_system
@@ -61,7 +61,7 @@ def test_simulated_boards(macaw: Any, board: str, tmp_path: Path) -> None:
     folder = tmp_path / "bringup"
     done = macaw("bringup", "--board", board, "--simulate", "-o", folder)
     assert done.code == 0, done.errors
-    report = (folder / bringup.REPORT).read_text()
+    report = (folder / REPORT).read_text()
     assert "Result: all checks passed" in report and "FAILED" not in report
     checks = {line[10:].split()[0]: line for line in report.splitlines() if line.startswith(("OK", "left out"))}
     expected = {"memories", "bitstream", "identity", "register", "transfer", "network", "cycles"}
@@ -93,7 +93,7 @@ def test_spi(macaw: Any, tmp_path: Path) -> None:
     macaw("bringup", "--build", folder, "--no-program").refused(2, "Name the SPI port with --port, as /dev/spidev0.0")
     done = macaw("bringup", "--build", folder, "--simulate")
     assert done.code == 0, done.errors
-    report = (folder / bringup.REPORT).read_text()
+    report = (folder / REPORT).read_text()
     assert "Result: all checks passed" in report and " 0 output elements differ" in report and "no wrong word" in report
 
 
@@ -111,7 +111,7 @@ def test_build_with_external_memory(macaw: Any, digits: Path, tmp_path: Path, mo
     assert json.loads((folder / "build.json").read_text())["external"]["bytes"] > 10_000
     done = macaw("bringup", "--build", folder, "--simulate")
     assert done.code == 0, done.errors
-    report = (folder / bringup.REPORT).read_text()
+    report = (folder / REPORT).read_text()
     assert "Result: all checks passed" in report and report.count("no wrong word") == 2 and " 0 output elements differ" in report
     assert re.search(r"OK +SDRAM +65,536 of 33,554,432 bytes of SDRAM 16M x 16, .* 3,250,\d+ cycles", report)
     assert re.search(r"OK +cycles +(\S+) an inference, predicted \1;", report)
@@ -126,19 +126,19 @@ def test_real_build_with_external_memory(macaw: Any, tmp_path: Path) -> None:
     assert macaw("build", MODEL, *board, "--weights", "external", "--no-route", "-o", folder).code == 0
     done = macaw("bringup", "--build", folder, "--simulate")
     assert done.code == 0, done.errors
-    report = (folder / bringup.REPORT).read_text()
+    report = (folder / REPORT).read_text()
     assert "Result: all checks passed" in report and " 0 output elements differ" in report
 
 
 def sdram_line(**outside: Any) -> Check:
     """The line of a test of an SDRAM with this result."""
-    report = bringup.BringUp(Path())
+    report = BringUp(Path())
     first = WrongWord(memory="SDRAM x", address=0x123456, segment=0, expected=0xFF000000, got=0xFF000008, walk=38, outside=True)
     result = MemoryTestResult(
         failures=outside["failures"], first=first if outside["failures"] else None, cycles=0,
         external=ExternalResult(**{"bits": 0, "silent": False, "cycles": 70 * 64 * 2} | outside),
     )  # fmt: skip
-    bringup._report_sdram(report, ExternalShape(name="SDRAM x", words=256, tested=64), result, 50_000_000)
+    bringup_memories.report_sdram(report, ExternalShape(name="SDRAM x", words=256, tested=64), result, 50_000_000)
     return report.checks[0]
 
 
@@ -166,9 +166,9 @@ def test_a_clock_without_sdram(small_build: Path) -> None:
     """An engine that does not use it may have a clock that the memory cannot: it is left out, with the reason."""
     build = load_build(small_build)
     build = replace(build, manifest=build.manifest | {"clock_hz": 140_000_000})
-    report = bringup.BringUp(Path())
+    report = BringUp(Path())
     bench: Any = SimpleNamespace(build=build, board=build.board, report=report, simulated=True)
-    assert bringup._memories(bench).external is None
+    assert bringup_memories.memories_of(bench).external is None
     (check,) = report.checks
     assert check.passed is None and "runs at 5 to 133 MHz, not at 140 MHz" in check.text
 
@@ -189,15 +189,15 @@ def test_a_broken_memory(
     def memory(*words: Any, **options: Any) -> FaultySdram:
         return FaultySdram(*words, dq_high=1 << 3, **options)
 
-    monkeypatch.setattr(bringup, "engine_memories", lambda config, family: shapes)
-    monkeypatch.setattr(bringup, "MemoryTester", tester)
-    monkeypatch.setattr(bringup, "_SDRAM_WORDS", 1024)
+    monkeypatch.setattr(bringup_memories, "engine_memories", lambda config, family: shapes)
+    monkeypatch.setattr(bringup_memories, "MemoryTester", tester)
+    monkeypatch.setattr(bringup_memories, "_SDRAM_WORDS", 1024)
     monkeypatch.setattr(memory_system, "SdramModel", memory)
     monkeypatch.setattr(bringup, "_check_link", lambda bench: bench.report.check("link", True, "not now"))
     monkeypatch.setattr(bringup, "_run_network", lambda bench, inputs: bench.report.check("network", True, "not now"))
     done = macaw("bringup", "--build", folder, "--simulate")
     done.refused(1, "failed: memories, SDRAM; see", "bringup.txt")
-    report = (folder / bringup.REPORT).read_text()
+    report = (folder / REPORT).read_text()
     assert "Result: FAILED: memories, SDRAM" in report and "network" in report
     line, outside = (line for line in report.splitlines() if line.startswith("FAILED"))
     pins = Fault(kind="pins", other=1 << 3 | 1 << 19, value=1)
@@ -212,10 +212,10 @@ def test_pins_of_the_tester(small_build: Path, board: str, pins: int) -> None:
     found = find_board(board)
     build = replace(load_build(small_build), board=found)
     bench: Any = SimpleNamespace(build=build, board=found, simulated=False)
-    memories = bringup._memories(bench)
+    memories = bringup_memories.memories_of(bench)
     assert memories.external is None or memories.external.tested == memories.external.words == 8 << 20
     clock_hz = found.clock_hz()
-    design = bringup._tester_design(build, memories, found.divisor(clock_hz), clock_hz)
+    design = bringup_memories.tester_design(build, memories, found.divisor(clock_hz), clock_hz)
     plan = found.platform().build(BoardTop(found, memories.around, design=design), name="macaw", do_build=False, emit_src=False)
     constraints = next(text for name, text in plan.files.items() if name.endswith((".lpf", ".pcf")))
     assert len(set(re.findall(r'"sdram_0__\S+" SITE', str(constraints)))) == pins and "led" in str(constraints)
@@ -325,7 +325,7 @@ def placed(small_build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     manifest["implementation"] = {"bitstream": "macaw.bit", "fmax_hz": 80_000_000, "seed": 1, "versions": {"yosys": "0.70"}}
     (folder / "build.json").write_text(json.dumps(manifest))
     (folder / "memory_test.bit").write_bytes(b"tester")
-    monkeypatch.setattr(bringup, "_tester_bitstream", lambda bench, shapes: (folder / "memory_test.bit", 3_000_000))
+    monkeypatch.setattr(bringup_memories, "tester_bitstream", lambda bench, shapes: (folder / "memory_test.bit", 3_000_000))
     return folder
 
 
@@ -336,7 +336,7 @@ def test_programming_fails(macaw: Any, tools: Path, placed: Path) -> None:
         1, "openFPGALoader could not program the Radiona ULX3S 85F and said 'unable to open ftdi device: -3 (device not found)'",
         "docs/bring-up.md",
     )  # fmt: skip
-    report = (placed / bringup.REPORT).read_text()
+    report = (placed / REPORT).read_text()
     assert "Result: FAILED: memories" in report and "unable to open ftdi device" in report
 
 
@@ -356,12 +356,12 @@ def test_port_that_is_not_there_or_not_allowed(
     macaw: Any, tools: Path, placed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script(tools / "openFPGALoader", "")
-    monkeypatch.setattr(bringup, "_PORT_SECONDS", 0.3)
+    monkeypatch.setattr(bringup_bench, "_PORT_SECONDS", 0.3)
     macaw("bringup", "--build", placed, "--port", tmp_path / "ttyUSB7").refused(2, "ttyUSB7 does not exist")
-    report = (placed / bringup.REPORT).read_text()
+    report = (placed / REPORT).read_text()
     assert "FAILED    memories" in report and "ttyUSB7" in report
     macaw("bringup", "--build", placed, "--no-program", "--port", tmp_path / "ttyUSB7").refused(2, "ttyUSB7 does not exist")
-    assert "left out  memories" in (placed / bringup.REPORT).read_text()
+    assert "left out  memories" in (placed / REPORT).read_text()
     if os.geteuid() != 0:
         closed = tmp_path / "ttyUSB8"
         closed.write_text("")
