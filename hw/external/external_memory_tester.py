@@ -179,15 +179,15 @@ class ExternalMemoryTester(wiring.Component):
         fresh = Signal()
         taken = {
             name: Signal(width, name=f"taken_{name}", reset_less=True)
-            for name, width in (("address", ADDRESS_BITS), ("expected", 32), ("got", 32), ("walk", len(number)))
+            for name, width in (("address", ADDRESS_BITS), ("expected", 32), ("got", 32))
         }
         m.d.sync += [
             fresh.eq(arrives),
             taken["address"].eq(place), taken["expected"].eq(background ^ now["read_inverse"].replicate(32)),
-            taken["got"].eq(memory.read.payload), taken["walk"].eq(number),
+            taken["got"].eq(memory.read.payload),
             self.wrong.eq(fresh & (taken["expected"] != taken["got"])),
             self.address.eq(taken["address"]), self.expected.eq(taken["expected"]), self.got.eq(taken["got"]),
-            self.walk.eq(taken["walk"]),
+            self.walk.eq(number),
         ]  # fmt: skip
 
         quiet = Signal(range(self.silence))

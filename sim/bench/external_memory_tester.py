@@ -9,7 +9,7 @@ from typing import Any
 import cocotb
 
 from ...hw.external.memory_port import ADDRESS_BITS, MOST_WORDS
-from ..golden.external_memory_tester import external_bursts, external_memory_tester
+from ..golden.external_memory_tester import external_bursts, wrong_words
 from ..golden.memory_tester import Fault, MemoryModel
 from .unit import Unit, run_units
 
@@ -95,12 +95,8 @@ class _Memory:
             if not unit.get("busy"):
                 break
         assert not unit.get("busy") and not unit.get("silent") and next(self.plan, None) is None
-        wanted = external_memory_tester(golden, self.words)
-        assert len(self.wrong) == wanted.failures and self.wrong[:1] == [wanted.first] * bool(wanted.failures)
-        bits = 0
-        for _, _, expected, got in self.wrong:
-            bits |= expected ^ got
-        assert bits == wanted.bits and bool(wanted.failures) == (self.fault is not None)
+        wanted = list(wrong_words(golden, self.words))
+        assert self.wrong == wanted and bool(wanted) == (self.fault is not None)
         assert self.restarts == 42 * -(-self.words // self.region)
 
 

@@ -15,7 +15,6 @@ from ..golden.memory_tester import Fault, MemoryModel, memory_tester
 from .memory_tester import Host
 from .unit import Unit, run_units
 
-
 _CONTROL = region_address(Region.REGISTERS, MemoryTestRegister.CONTROL.value)
 
 
