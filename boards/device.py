@@ -142,7 +142,8 @@ _ICE40_PACKAGES = {
     "iCE40UP3K": ("SG48", "UWG30"), "iCE40UP5K": ("SG48", "UWG30"),
     "iCE5LP1K": ("SG48",), "iCE5LP2K": ("SG48",), "iCE5LP4K": ("SG48",),
 }  # fmt: skip
-_ICE40_CLOCK_HZ = {"iCE40HX": 36_000_000, "iCE40LP": 24_000_000, "iCE40UP": 20_250_000, "iCE5LP": 20_250_000}
+_ICE40_CLOCK_HZ = {"iCE40HX": 60_000_000, "iCE40LP": 42_000_000, "iCE40UP": 24_000_000, "iCE5LP": 24_000_000}
+_ECP5_CLOCK_HZ = {"6": 75_000_000, "7": 75_000_000, "8": 96_000_000}
 
 
 def _gowin(luts: int, block_rams: int, multipliers: int, *, registers: int | None = None) -> Capacity:
@@ -190,7 +191,7 @@ def _parts() -> dict[str, Device]:
                     nextpnr_arguments=(
                         option, "--package", f"{_ECP5_NEXTPNR[package[:2]]}{package[2:]}", "--speed", speed,
                     ),
-                    multiplier_latency=3, requantizer_digit=0, weight_memory="block", default_clock_hz=75_000_000,
+                    multiplier_latency=3, requantizer_digit=0, weight_memory="block", default_clock_hz=_ECP5_CLOCK_HZ[speed],
                 )
                 for package in _ECP5_PACKAGES[size] for speed in _ECP5_SPEEDS[series] for grade in "CI"
             ]  # fmt: skip

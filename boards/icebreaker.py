@@ -18,7 +18,7 @@ ICEBREAKER = Board(
     platform=ICEBreakerPlatform,
     clock_resource=("clk12", 0),
     input_hz=12_000_000,
-    default_clock_hz=20_250_000,
+    default_clock_hz=24_000_000,
     bauds=FT2232H_BAUDS,
     uart_resource=("uart", 0),
     # Two lights: green is alive, red is an error.

@@ -18,7 +18,7 @@ ICESUGAR = Board(
     platform=ICESugarPlatform,
     clock_resource=("clk12", 0),
     input_hz=12_000_000,
-    default_clock_hz=20_250_000,
+    default_clock_hz=24_000_000,
     bauds=SLOW_BRIDGE_BAUDS,
     uart_resource=("uart", 0),
     # Green is alive, blue is busy, red is an error.

@@ -28,7 +28,7 @@ TINYFPGA_BX = Board(
     platform=_Platform,
     clock_resource=("clk16", 0),
     input_hz=16_000_000,
-    default_clock_hz=24_000_000,
+    default_clock_hz=42_000_000,
     bauds=BRIDGE_BAUDS,
     uart_resource=("uart", 0),
     # One light.

@@ -30,7 +30,7 @@ UPDUINO_V3 = Board(
     platform=_Platform,
     clock_resource=("clk12", 0),
     input_hz=12_000_000,
-    default_clock_hz=20_250_000,
+    default_clock_hz=24_000_000,
     bauds=FT2232H_BAUDS,
     uart_resource=("uart", 0),
     # Green is alive, blue is busy, red is an error.

@@ -43,12 +43,27 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         f"{row['weights']:,}",
         f"{row['cycles']:,}",
         f"{100 * row['utilization']:.1f} %",
-        f"{row['clock_hz'] / 1e6:g} MHz" + ("" if row["implementation"] else ", not routed"),
+        f"{row['clock_hz'] / 1e6:g} MHz",
+        *_placed(row),
         f"{row['inferences_per_second']:,.0f}",
         _share(row["accuracy"].get("golden")),
         f"{equal:,} of {row['outputs']:,}",
         f"{row['rtl_inputs']}" if not row["rtl_differences"] else f"{row['rtl_differences']:,} differ",
     ]
+
+
+def _placed(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """Fmax, and cells of the whole board's design."""
+    implementation = row["implementation"]
+    if not implementation:
+        return "not routed", "–", "–", "–"
+    used, fmax = implementation["resources"], implementation["fmax_hz"]
+    return (
+        f"{fmax / 1e6:.1f} MHz" + ("" if fmax >= row["clock_hz"] else ", missed"),
+        f"{used['luts']:,}",
+        f"{used['block_rams']}" + (f" and {used['single_port_rams']} SPRAM" if used["single_port_rams"] else ""),
+        f"{used['multipliers']}",
+    )
 
 
 def _peer_cells(item: Mapping[str, Any]) -> list[str]:
@@ -74,8 +89,8 @@ def section(measured: Mapping[str, Any], peers: Mapping[str, Any]) -> str:
     own = markdown_table(
         {
             "Model": False, "Board": False, "p x m x n": True, "MACs": True, "Weights": True, "Cycles": True,
-            "Array used": True, "Clock": True, "Inferences/s": True, "Accuracy": True,
-            "Outputs equal to the reference": True, "RTL inputs": True,
+            "Array used": True, "Clock": True, "Fmax": True, "LUT": True, "Block RAM": True, "DSP": True, "Inferences/s": True,
+            "Accuracy": True, "Outputs equal to the reference": True, "RTL inputs": True,
         },
         [_cells(row) for row in rows],
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -281,10 +282,21 @@ def _parts(
     _exit(lambda: show_parts(word))
 
 
+def _check_words(words: Sequence[str]) -> None:
+    """Raises UserError for an empty word: as a path it would be the current folder."""
+    for before, word in zip(["macaw", *words], words, strict=False):
+        if not word or (word.startswith("--") and word.endswith("=")):
+            where = word.rstrip("=") or before
+            raise UserError(f"The word after {where} is empty, as from a variable that is not set: give it a value, or leave it out.")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line ``argv`` (the process's own without); the exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    if code := run_command(lambda: _check_words(words)):
+        return code
     try:
-        app(args=None if argv is None else list(argv), prog_name="macaw")
+        app(args=words, prog_name="macaw")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 1 if ended.code else 0
     return 0

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from macaw.compiler.model_import import import_model
 from macaw.hw.errors import UserError
 from macaw.scripts import benchmark
-from macaw.scripts.benchmark_table import SECTION, section, write_tables
+from macaw.scripts.benchmark_table import SECTION, _placed, section, write_tables
 from macaw.scripts.marked_section import marks
 from macaw.scripts.staged_data import find_models, load_staged
 
@@ -49,7 +49,9 @@ def test_row(staged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert row["command"].endswith("digits.onnx --board ulx3s-85f --array 1,4,2 --rtl 3 --layers 1")
     assert {"import", "compile", "verilog", "golden model", "compile RTL", "simulate RTL"} <= set(row["seconds"])
 
-    benchmark.store([row | {"cycles": 1}, row | {"board": "other"}], data, "words")
+    used = {"luts": 12345, "registers": 4, "block_rams": 5, "multipliers": 6, "single_port_rams": 7}
+    routed = {"fmax_hz": 80_000_000, "seed": 1, "resources": used}
+    benchmark.store([row | {"cycles": 1}, row | {"board": "other", "implementation": routed}], data, "words")
     assert [(item["board"], item["cycles"]) for item in json.loads(data.read_text())["rows"]] == [
         ("ulx3s-85f", 1), ("other", row["cycles"])
     ]  # fmt: skip
@@ -61,6 +63,9 @@ def test_row(staged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     text = page.read_text()
     assert text.startswith(f"before\n{begin}\n|") and text.endswith(f"|\n{end}\nafter\n") and "old" not in text
     assert "| digits | other | 1 x 4 x 2 | 213,248 | 10,640 |" in text and "| 99.4 % | 3,600 of 3,600 | 3 |" in text
+    assert "| 75 MHz | not routed | – | – | – |" in text and "| 75 MHz | 80.0 MHz | 12,345 | 5 and 7 SPRAM | 6 |" in text
+    routed["fmax_hz"] = 74_000_000
+    assert _placed({"clock_hz": 75_000_000, "implementation": routed})[0] == "74.0 MHz, missed"
     assert "CNV-W1A1 (FINN) | Pynq-Z2 | 100 MHz | 661.5 | 84.5 % |" in text
 
 

@@ -26,7 +26,7 @@ class Tools:
     def synthesize(self, top: Any, board: Any, folder: Path, *, clock_hz: int, progress: Any) -> Any:
         for component in (top, top.design):
             component._MustUse__used = True
-        assert board is BOARDS["icebreaker"] and clock_hz == 20_250_000 and folder.is_dir()
+        assert board is BOARDS["icebreaker"] and clock_hz == 24_000_000 and folder.is_dir()
         self.synthesized += 1
         used = Resources(luts=5000, registers=3000, block_rams=20, multipliers=8, single_port_rams=4)
         return used, ["--something"], 1.0
@@ -38,7 +38,7 @@ class Tools:
         if seed == self.broken:
             raise CheckFailed("nextpnr failed")
         self.placed.append(seed)
-        return {4: 22, 7: 19, 9: 25}[seed] * 10**6, netlist, 1.0
+        return {4: 26, 7: 19, 9: 27}[seed] * 10**6, netlist, 1.0
 
 
 @pytest.fixture
@@ -60,25 +60,25 @@ def test_measures_every_seed(
     words = [str(digits), "--board", "icebreaker", "--array", "1,2,2", "--data", str(data)]
     tools.broken = 9
     assert board_figures.main([*words, "--seeds", "4,9"]) == 1
-    assert tools.placed == [4] and load_figures(data)["icebreaker"].fmax_hz == {"4": 22_000_000}
+    assert tools.placed == [4] and load_figures(data)["icebreaker"].fmax_hz == {"4": 26_000_000}
     tools.broken = 0
     assert board_figures.main([*words, "--seeds", "4,7,9", "--readme", str(page)]) == 0
     assert tools.placed == [4, 7, 9] and tools.synthesized == 2
-    assert "icebreaker: median 22.0 MHz of 3" in capsys.readouterr().out
+    assert "icebreaker: median 26.0 MHz of 3" in capsys.readouterr().out
     (row,) = load_figures(data).values()
-    assert row.fmax_hz == {"4": 22_000_000, "7": 19_000_000, "9": 25_000_000} and row.median_fmax_hz == 22_000_000
+    assert row.fmax_hz == {"4": 26_000_000, "7": 19_000_000, "9": 27_000_000} and row.median_fmax_hz == 26_000_000
     assert (row.array, row.luts, row.single_port_rams) == ((1, 2, 2), 5000, 4)
-    assert row.inferences_per_second == pytest.approx(20_250_000 / row.cycles, rel=1e-3)
+    assert row.inferences_per_second == pytest.approx(24_000_000 / row.cycles, rel=1e-3)
     assert row.command.endswith("digits_int8.onnx --board icebreaker --array 1,2,2 --seeds 4,7,9")
     assert list(row.others) == ["digits_small_int8"] and row.others["digits_small_int8"] > 2 * row.inferences_per_second
-    assert "| `icebreaker` | digits_int8 | 1 x 2 x 2 | 22.0 MHz (3) | 20.25 MHz | 5,000 |" in page.read_text()
+    assert "| `icebreaker` | digits_int8 | 1 x 2 x 2 | 26.0 MHz (3) | 24 MHz | 5,000 |" in page.read_text()
     assert page.read_text().startswith("before") and page.read_text().endswith("after\n")
     assert board_figures.main([*words, "--seeds", "4,7,9"]) == 0
     assert tools.placed == [4, 7, 9] and load_figures(data)["icebreaker"] == row
     # Another array is another design.
     assert board_figures.main([*words, "--array", "1,2,1", "--seeds", "7"]) == 0
     assert load_figures(data)["icebreaker"].fmax_hz == {"7": 19_000_000}
-    assert "1 x 2 x 1 | 19.0 MHz (1) | 20.25 MHz, missed |" in board_table(load_figures(data))
+    assert "1 x 2 x 1 | 19.0 MHz (1) | 24 MHz, missed |" in board_table(load_figures(data))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["figures.json", "page.md"]
 
 

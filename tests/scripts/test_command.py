@@ -43,6 +43,17 @@ def test_version_boards_help(macaw: Any) -> None:
         assert macaw(command, "--help").code == 0
 
 
+def test_empty_words(macaw: Any, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-o "$UNSET"` is not the current folder."""
+    monkeypatch.chdir(tmp_path)
+    for words, place in (
+        (["build", str(digits), "--board", "ulx3s-85f", "-o", ""], "-o"), (["build", str(digits), "--output="], "--output"),
+        (["verify", ""], "verify"), ([""], "macaw"),
+    ):  # fmt: skip
+        macaw(*words).refused(2, f"The word after {place} is empty, as from a variable that is not set")
+    assert not list(tmp_path.iterdir())
+
+
 def test_parts(macaw: Any) -> None:
     lines = macaw("parts").output.splitlines()
     assert {line.split()[0] for line in lines if line.split()[:1] != []} >= PARTS.keys()
