@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.measure import Measurement
@@ -9,13 +11,13 @@ from rich.table import Table
 
 from ..boards.catalog import BOARDS
 from ..boards.device import PARTS, Capacity
-from ..boards.figures import load_figures
+from ..boards.figures import BoardFigures, load_figures
 from ..hw.errors import UserError
 from .console import CONSOLE
 
 __all__ = ["show_boards", "show_parts"]
 
-_LEFT = ("board", "device", "part", "Fmax")
+_LEFT = ("board", "device", "part", "Fmax", "network")
 
 
 def _table(*headings: str) -> Table:
@@ -36,6 +38,24 @@ def _print(table: Table) -> None:
     Console(file=CONSOLE.file, width=max(natural, CONSOLE.width)).print(table)
 
 
+def _command(network: str, board: str) -> str:
+    """What most figures were made with."""
+    return f"python -m macaw.scripts.board_figures {network}.onnx --board {board} --seeds 1,2,3"
+
+
+def _measured(figures: Mapping[str, BoardFigures]) -> Table:
+    table = _table("board", "network", "array", "inferences/s", "LUTs", "registers", "block RAMs", "SPRAMs", "DSP")
+    for row in figures.values():
+        table.add_row(
+            row.board,
+            row.network,
+            ",".join(map(str, row.array)),
+            f"{row.inferences_per_second:,.0f}",
+            *(f"{used:,}" for used in (row.luts, row.registers, row.block_rams, row.single_port_rams, row.multipliers)),
+        )
+    return table
+
+
 def show_boards() -> None:
     """Every board, with its capacity and figures."""
     figures = load_figures()
@@ -52,13 +72,11 @@ def show_boards() -> None:
             f"{row.median_fmax_hz / 1e6:.1f} MHz" if row else f"not built here ({board.vendor})" if board.vendor else "not yet",
         )
     _print(table)
+    _print(_measured(figures))
+    CONSOLE.print(f"Measured with `{_command('NETWORK', 'BOARD')}`; Fmax is the median of the seeds.")
     for row in figures.values():
-        memory = f"{row.block_rams} block RAMs" + (f" and {row.single_port_rams} SPRAMs" if row.single_port_rams else "")
-        CONSOLE.print(
-            f"{row.board}: {row.network} on {','.join(map(str, row.array))}, {row.inferences_per_second:,.0f} inferences a second at "
-            f"{row.clock_hz / 1e6:g} MHz; {row.luts:,} LUTs, {row.registers:,} registers, {memory}, {row.multipliers} multipliers "
-            f"({row.command})"
-        )
+        if row.command != _command(row.network, row.board):
+            CONSOLE.print(f"{row.board}: {row.command}")
     CONSOLE.print("Boards of Vivado and Quartus get a project that has not been built here.")
     if any(not board.vendor and board.name not in figures for board in BOARDS.values()):
         CONSOLE.print("Boards without figures have not been measured yet.")

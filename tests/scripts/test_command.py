@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from macaw.boards.device import PARTS, find_device
 from macaw.boards.figures import load_figures
 from macaw.boards.resources import Resources
 from macaw.boards.toolchain import Implementation
-from macaw.scripts import generate, run, simulate, synthesize
+from macaw.scripts import destination_list, generate, run, simulate, synthesize
 from macaw.scripts.build_folder import load_build
 
 
@@ -37,10 +38,21 @@ def test_version_boards_help(macaw: Any) -> None:
             assert row is None and line.rstrip().endswith(f"not built here ({board.vendor})")
             continue
         assert line.rstrip().endswith("not yet") if row is None else f"{row.median_fmax_hz / 1e6:.1f} MHz" in line
-        assert row is None or row.command in boards.output
+        if row is not None:
+            (measured,) = (line.split() for line in boards.output.splitlines() if line.split()[:2] == [board.name, row.network])
+            cells = (row.luts, row.registers, row.block_rams, row.single_port_rams, row.multipliers)
+            assert measured[2:] == [",".join(map(str, row.array)), f"{row.inferences_per_second:,.0f}", *(f"{item:,}" for item in cells)]
+    assert f"`{figures['ulx3s-85f'].command}`".replace("digits_int8", "NETWORK").replace("ulx3s-85f", "BOARD") in boards.output
     assert macaw("--help").code == 0
     for command in ("build", "verify", "run", "demo", "boards", "parts", "bringup"):
         assert macaw(command, "--help").code == 0
+
+
+def test_figures_with_a_command_of_their_own(macaw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = replace(load_figures()["icebreaker"], command="python -m macaw.scripts.board_figures --board icebreaker --array 1,2,2")
+    monkeypatch.setattr(destination_list, "load_figures", lambda: {row.board: row})
+    output = macaw("boards").output
+    assert f"icebreaker: {row.command}" in output and "Boards without figures have not been measured yet." in output
 
 
 def test_empty_words(macaw: Any, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
