@@ -57,6 +57,8 @@ class Board:
         Outputs that must stay inactive for the board to work: high where the resource says that low is active.
     pll_on_pad : bool
         iCE40: whether the oscillator is at a pad that feeds a PLL directly.
+    bootloader : str
+        What to do with the board so that ``program`` finds it, each time; empty if nothing.
     vendor : str
         The vendor's tool that builds for it, "Vivado" or "Quartus", where open tools do not; else empty.
     spi : SpiPins or None
@@ -82,6 +84,7 @@ class Board:
     tie_high: tuple[tuple[str, int, str], ...] = ()
     keep_inactive: tuple[tuple[str, int], ...] = ()
     pll_on_pad: bool = False
+    bootloader: str = ""
     vendor: str = ""
     spi: SpiPins | None = None
     flash: FlashPlace | None = None

@@ -23,7 +23,7 @@ def _ecpix5(size: str, part: str, platform: Callable[[], Any]) -> Board:
         platform=platform,
         clock_resource=("clk100", 0),
         input_hz=100_000_000,
-        default_clock_hz=75_000_000,
+        default_clock_hz=96_000_000,
         bauds=FT2232H_BAUDS,
         uart_resource=("uart", 0),
         # Three of the four coloured lights, each in one colour: green is alive, blue is busy, red is an error.

@@ -34,13 +34,14 @@ def _orangecrab(size: str, platform: Callable[[], Any]) -> Board:
         platform=platform,
         clock_resource=("clk", 0),
         input_hz=48_000_000,
-        default_clock_hz=72_000_000,
+        default_clock_hz=96_000_000,
         bauds=BRIDGE_BAUDS,
         uart_resource=("uart", 0),
         # Green is alive, blue is busy, red is an error.
         leds=(("rgb_led", 0, "g"), ("rgb_led", 0, "b"), ("rgb_led", 0, "r")),
         link="no bridge on the board: 3.3 V serial adapter, its TXD at pin 0, its RXD at pin 1, ground at GND",
         program="dfu-util -a 0 -D",
+        bootloader="hold its button while you plug it in",
         spi=SpiPins(connector=("io", 0), cs="9", sck="sck", copi="copi", cipo="cipo", where="pins"),
     )
 

@@ -35,6 +35,7 @@ TINYFPGA_BX = Board(
     leds=(("led", 0), None, None),
     link="no bridge on the board: 3.3 V serial adapter, its TXD at pin 1, its RXD at pin 2, ground at G",
     program="tinyprog -p",
+    bootloader="press its reset button",
     spi=SpiPins(connector=("gpio", 0), cs="10", sck="13", copi="11", cipo="12", where="pins"),
     # Behind the user's bitstream, where the boot loader puts the user's data.
     flash=FlashPlace(

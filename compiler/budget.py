@@ -15,9 +15,9 @@ class Budget:
     """Cells that an engine may take, host link already deducted, and the device's engine traits.
 
     ``name`` is for messages. ``luts`` is compared with an estimate; leave room in it. ``choice_luts``: as many as an
-    engine may take that the compiler chooses itself, where placing and routing more takes too long. ``external``: the external
-    memory that weights may be streamed from; None: all weights must fit on the chip. ``unused_memory``: what the board has of the
-    kind without using it, for messages.
+    engine may take that the compiler chooses itself, where placing and routing more takes too long; it takes more if none fits
+    in them. ``external``: the external memory that weights may be streamed from; None: all weights must fit on the chip.
+    ``unused_memory``: what the board has of the kind without using it, for messages.
     """
 
     name: str

@@ -84,19 +84,22 @@ def compile_graph(
     needs = engine_needs(graph)
     depths = DEPTHS if depth is None else (depth,)
 
-    def usable(device: Budget, arrays: Sequence[Array]) -> Budget:
-        # One array is the user's own choice: it may take all that can be used.
-        return replace(device, luts=device.luts if len(arrays) == 1 else device.choice_luts)
+    # The compiler leaves room for place and route, as far as the network lets it. An array that was named may take all that
+    # can be used.
+    shares = (budget.choice_luts, (budget.choice_luts + budget.luts) // 2) if array is None else ()
+    rooms = [replace(budget, luts=luts) for luts in dict.fromkeys((*shares, budget.luts))]
 
-    def search(device: Budget, arrays: Sequence[Array]) -> ArraySearch:
-        return ArraySearch(graph, needs, usable(device, arrays), arrays, depths)
+    def search(room: Budget, arrays: Sequence[Array]) -> ArraySearch:
+        return ArraySearch(graph, needs, room, arrays, depths)
 
     arrays = every_array() if array is None else [array]
-    chosen = search(budget, arrays)
-    candidates = chosen.best(_SHOWN if array is None else 1, progress)
-    # A small device has no room for the transfers in the part that is chosen from else.
-    for device in dict.fromkeys((usable(budget, arrays), budget)):  # the same for an array that was named
-        candidates = candidates or spilling_candidates(graph, needs, device, arrays, depths)[:_SHOWN]
+    candidates: list[Candidate] = []
+    for room in rooms:
+        chosen = search(room, arrays)
+        candidates = chosen.best(_SHOWN if array is None else 1, progress)
+        candidates = candidates or spilling_candidates(graph, needs, room, arrays, depths)[:_SHOWN]
+        if candidates:
+            break
     if not candidates:
         ways = []
         if array is not None and (smaller := search(budget, every_array()).best(1)):

@@ -90,7 +90,9 @@ class Design:
                 f"The engine reads weights from an external memory, for which only AXI has a port, not {self.bus}: take --bus axi, "
                 "or build for a device whose block RAM holds all weights."
             )
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name) or self.name in _KEYWORDS:
+        if self.name in _KEYWORDS:
+            raise UserError(f"{self.name!r} cannot name a module: it is a word of Verilog's own.")
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
             raise UserError(
                 f"{self.name!r} cannot name a module: take a lower-case letter, then lower-case letters, digits and underscores."
             )

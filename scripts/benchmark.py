@@ -10,12 +10,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..boards.catalog import find_board
+from ..boards.toolchain import Implementation, TimingMissed
 from ..compiler.graph import Convolution, Graph
 from ..compiler.model_import import import_model, model_rounding
 from ..hw.errors import CheckFailed, UserError
@@ -86,23 +87,28 @@ def run_benchmark(model: Path, board: str, plan: Benchmark, folder: Path, *, pro
         graph = import_model(source, rounding)
         inputs, reference = load_staged(model, graph)
         build = generate(source, board, folder, array=plan.array, clock_mhz=plan.clock_mhz, progress=clock)
+    implementation = None
     if plan.route:
-        synthesize_build(build, seed=plan.seed, progress=clock)
+        try:
+            implementation = synthesize_build(build, seed=plan.seed, progress=clock)
+        except TimingMissed as missed:  # a figure, too
+            implementation = missed.implementation
     reference = replace(reference, interpreter=open_reference(build.model, build.compilation.graph, rounding))
     result = verify_build(
         build, inputs, limit=plan.rtl_inputs, layers=plan.layer_inputs, reference=reference, progress=clock
     )
     products, weights = network_size(graph)
-    row = _row(build, result, clock.seconds())
+    row = _row(build, result, implementation, clock.seconds())
     return {"model": model_name(model), "products": products, "weights": weights} | row
 
 
-def _row(build: Build, result: Verification, seconds: dict[str, float]) -> dict[str, Any]:
+def _row(
+    build: Build, result: Verification, implementation: Implementation | None, seconds: dict[str, float]
+) -> dict[str, Any]:
     manifest, config = build.manifest, build.compilation.config
     whole = result.rows[-1]
-    layers = [row for row in result.rows if not row.name.startswith("output")]
+    layers = result.rows[: -2 if result.inputs > result.rtl_inputs else -1]  # behind them the outputs, of the RTL's inputs and of all
     rtl = [row for row in result.rows if row.rtl_differences is not None]
-    implementation = manifest["implementation"]
     return {
         "board": build.board.name,
         "title": build.board.title,
@@ -127,7 +133,7 @@ def _row(build: Build, result: Verification, seconds: dict[str, float]) -> dict[
         "rtl_accuracy": result.limited_accuracy,
         "deviations": len(manifest["deviations"]),
         "implementation": None if implementation is None else {
-            "fmax_hz": implementation["fmax_hz"], "seed": implementation["seed"], "resources": implementation["resources"]
+            "fmax_hz": implementation.fmax_hz, "seed": implementation.seed, "resources": asdict(implementation.resources)
         },
         "simulation_cycles_per_second": round(result.cycles_per_second),
         "seconds": seconds,
@@ -145,6 +151,9 @@ def _problem(row: dict[str, Any]) -> str:
         found.append(f"{row['cycles']:,} cycles, {row['predicted_cycles']:,} predicted")
     if row["reference_differences"] and not row["deviations"]:
         found.append(f"{row['reference_differences']:,} of {row['outputs']:,} outputs differ from {row['reference']}")
+    implementation = row["implementation"]
+    if implementation and implementation["fmax_hz"] < row["clock_hz"]:
+        found.append(f"{implementation['fmax_hz'] / 1e6:.1f} MHz, {row['clock_hz'] / 1e6:g} wanted")
     return "; ".join(found)
 
 
@@ -152,10 +161,11 @@ def store(rows: Sequence[dict[str, Any]], path: Path, command: str) -> None:
     """Put ``rows`` into the data file, in the place of those of the same model and board; the others stay."""
     try:
         kept = json.loads(path.read_text())["rows"] if path.is_file() else []
-    except (ValueError, KeyError, TypeError) as error:
+        places = [(row["model"], row["board"]) for row in kept]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is not a data file of this command: choose another with -o, or remove it.") from error
     new = {(row["model"], row["board"]): row | {"command": command} for row in rows}
-    kept = [new.pop((row["model"], row["board"]), row) for row in kept] + list(new.values())
+    kept = [new.pop(place, row) for place, row in zip(places, kept, strict=True)] + list(new.values())
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}")
     temporary.write_text(json.dumps({"rows": kept}, indent=1) + "\n")
@@ -211,14 +221,14 @@ def _run_all(models: Sequence[Path], plan: Benchmark, work: Path | None, output:
         for model in models:
             for board in plan.boards:
                 name = f"{model_name(model)} on {board}"
-                CONSOLE.print(f"[bold]{name}[/]")
+                CONSOLE.print(name, style="bold")
                 folder = (work or Path(temporary)) / f"{model_name(model)}-{board}"
                 try:
                     with stages() as progress:
                         row = run_benchmark(model, board, plan, folder, progress=progress)
                 except (UserError, CheckFailed) as error:
                     problems.append(f"{name}: {error}")
-                    CONSOLE.print(f"[red]{problems[-1]}[/]", markup=True)
+                    CONSOLE.print(problems[-1], style="red")
                     continue
                 store([row], output, _command(model, board, plan))
                 CONSOLE.print(
@@ -228,7 +238,7 @@ def _run_all(models: Sequence[Path], plan: Benchmark, work: Path | None, output:
                 )
                 if problem := _problem(row):
                     problems.append(f"{name}: {problem}")
-                    CONSOLE.print(f"[red]{problem}[/]")
+                    CONSOLE.print(problem, style="red")
     if problems:
         raise CheckFailed("Not everything is as it should be: " + " ".join(f"{item}." for item in problems))
 

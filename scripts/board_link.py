@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..boards.accelerator import Accelerator
+from ..boards.board import Board
 from ..boards.harness import loading_cycles
 from ..boards.link.client import Link
 from ..boards.link.line import SimulatedSpiLine
@@ -62,6 +63,10 @@ def find_build_port(build: Build) -> str:
 def open_board(build: Build, port: str | None, progress: Stages) -> Iterator[tuple[Link, bool]]:
     """The open link to the board at ``port``, or to the simulated board if it is None, and whether it is simulated."""
     rate = build.manifest["baud"]
+    if port is not None and not isinstance(build.board, Board):
+        raise UserError(
+            f"The build in {build.folder} is for the part {build.board.name}, without a board: run it with --simulate, or build with --board."
+        )
     if port is not None:
         with Link(port, rate, timeout=_TIMEOUT[False]) as link:
             yield link, False

@@ -185,9 +185,7 @@ def _implementation(bench: Bench) -> None:
     if bench.programmer is None:
         return
     with report.part("programming"):
-        bench.progress("program board", 0.0, path.name)
-        bench.programmer.program(path)
-        bench.progress("program board", 1.0, path.name)
+        bench.program(path)
         report.check("programming", True, " ".join((Path(bench.programmer.command[0]).name, *bench.programmer.command[1:])))
 
 
@@ -217,6 +215,8 @@ def bring_up(
     programmer = find_programmer(board, probe) if program and not simulate else None
     where = None if simulate else port or (find_port(board.title) if build is None else find_build_port(build))
     folder = folder if build is None else build.folder
+    if (folder / REPORT).is_file():
+        (folder / REPORT).unlink()  # of a bring-up before
     with stages() as progress:
         if build is None:
             build = generate(example(_NETWORK), board.name, folder, array=_ARRAY, progress=progress)
@@ -235,6 +235,7 @@ def bring_up(
             _implementation(bench)
             _check_link(bench)
             _run_network(bench, chosen)
+            report.complete = True
         finally:
             report.save()
             CONSOLE.print(f"report: {report.path}")

@@ -94,6 +94,7 @@ def tester_bitstream(bench: Bench, memories: Memories) -> tuple[Path, int]:
             result = implement(top, board, folder, seeds=SEEDS, clock_hz=clock_hz, progress=bench.progress)
         except TimingMissed as missed:
             wanted_hz = round(_ROOM * missed.implementation.fmax_hz)
+            attachment = replace(attachment, baud=None)  # a rate that this clock makes
             continue
         assert result.bitstream is not None
         return result.bitstream, rate
@@ -109,9 +110,7 @@ def check_memories(bench: Bench) -> None:
         memories = memories_of(bench)
         if bench.programmer is not None:
             bitstream, baud = tester_bitstream(bench, memories)
-            bench.progress("program board", 0.0, bitstream.name)
-            bench.programmer.program(bitstream)
-            bench.progress("program board", 1.0, bitstream.name)
+            bench.program(bitstream)
             _run_memory_test(bench, memories, None, baud)
             return
         manifest, folder = build.manifest, build.folder / "memory_test"
@@ -148,14 +147,14 @@ def _run_memory_test(bench: Bench, memories: Memories, board: SimulatedBoard | N
         test.timeout = 600.0 if bench.simulated else 60.0 + predicted / clock_hz
         result = test.run(progress)
     bench.progress("memory test", 1.0, "done")
-    words = sum(shape.depth * shape.segments for shape in shapes)
+    size = sum(shape.depth * shape.width for shape in shapes) // 8
     kinds = ", ".join(
         f"{count} {kind}" for kind in ("block", "spram", "distributed") if (count := sum(shape.kind == kind for shape in shapes))
     )
     outside = result.external
     wrong = result.failures - (0 if outside is None else outside.failures)
     if not wrong:
-        report.check("memories", True, f"{len(shapes)} of the engine ({kinds}), {4 * words:,} bytes, march test: no wrong word")
+        report.check("memories", True, f"{len(shapes)} of the engine ({kinds}), {size:,} bytes, march test: no wrong word")
     else:
         report.check("memories", False, f"{wrong:,} words were read wrong, the first in {result.first}")
     if external is not None and outside is not None:

@@ -31,12 +31,14 @@ class Check:
 
 
 class BringUp:
-    """The report as it grows: facts, then checks, each printed as soon as it is known."""
+    """The report as it grows: facts, then checks, each printed as soon as it is known. Nothing has passed before it is
+    ``complete``."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.facts: list[tuple[str, str]] = []
         self.checks: list[Check] = []
+        self.complete = False
 
     def fact(self, name: str, text: str) -> None:
         """What was built and what runs it."""
@@ -45,7 +47,7 @@ class BringUp:
     def check(self, name: str, passed: bool | None, text: str) -> None:
         """An outcome."""
         self.checks.append(Check(name, passed, text))
-        CONSOLE.print(str(self.checks[-1]), markup=False)
+        CONSOLE.print(str(self.checks[-1]))
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
@@ -55,6 +57,9 @@ class BringUp:
         except (UserError, CheckFailed) as error:
             self.check(name, False, str(error))
             raise
+        except BaseException as error:
+            self.check(name, False, "interrupted" if isinstance(error, KeyboardInterrupt | SystemExit) else f"{type(error).__name__}: {error}")
+            raise
 
     @property
     def failed(self) -> list[str]:
@@ -63,7 +68,8 @@ class BringUp:
 
     def text(self) -> str:
         """The whole report."""
-        verdict = f"FAILED: {', '.join(self.failed)}" if self.failed else "all checks passed"
+        passed = "all checks passed" if self.complete else "not finished"
+        verdict = f"FAILED: {', '.join(self.failed)}" if self.failed else passed
         lines = ["Macaw bring-up report", *(f"{name:<12} {text}" for name, text in self.facts), ""]
         return "\n".join([*lines, *map(str, self.checks), "", f"Result: {verdict}", ""])
 

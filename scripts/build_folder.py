@@ -34,6 +34,7 @@ from ..sim.core_simulation import CoreSimulation
 from ..sim.cost.external_memory import Sdram
 from ..sim.cost.resources import host_link_block_rams
 from ..sim.memory_system import memory_system
+from .output_folder import check_output_folder
 
 __all__ = [
     "PRODUCTS",
@@ -42,6 +43,7 @@ __all__ = [
     "board_budget",
     "copy_model",
     "load_build",
+    "check_build_folder",
     "open_folder",
     "write_images",
     "write_manifest",
@@ -66,6 +68,10 @@ PRODUCTS = (
     *(f"implementation/macaw.{suffix}" for suffix in ("bit", "bin", "fs", "implementation.json")),
 )  # fmt: skip
 """What a build makes that could be taken for its result: nothing else in the folder is ever removed."""
+
+_MODELS = ("model.onnx", "model.tflite")
+_MARK = ".macaw"
+"""In a folder of builds, also of one that was interrupted."""
 
 _SIZED_AS = {Family.XILINX: Family.ECP5, Family.INTEL: Family.ECP5}
 """Families without figures of their own (boards/vendor_device.py)."""
@@ -173,6 +179,19 @@ class Build:
         return self.folder / "simulation"
 
 
+def check_build_folder(folder: Path, model: Path) -> None:
+    """Change nothing; raise UserError if ``folder`` cannot be written, or a build of ``model`` would overwrite a file of no build."""
+    check_output_folder(folder)
+    if (folder / MANIFEST).is_file() or (folder / _MARK).is_file():
+        return
+    for name in (*PRODUCTS, *_MODELS):
+        path = folder / name
+        if path.exists() and not (name in _MODELS and path.samefile(model)):
+            raise UserError(
+                f"The output folder {folder} holds {name}, which is not of a build: choose another with -o, or move that file away."
+            )
+
+
 def open_folder(folder: Path) -> None:
     """Make ``folder`` ready for a build; products of one before are removed, so that nothing old looks new.
 
@@ -180,11 +199,9 @@ def open_folder(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / _MARK).write_text("Macaw builds here, and replaces what it has built.\n")
         for name in PRODUCTS:
             (folder / name).unlink(missing_ok=True)
-        probe = folder / ".macaw"
-        probe.write_text("")
-        probe.unlink()
     except OSError as error:
         raise UserError(
             f"The output folder {folder} cannot be written ({error.strerror}): choose another with -o."
@@ -203,7 +220,7 @@ def write_images(folder: Path, images: Images) -> None:
 
 def copy_model(model: Path, folder: Path) -> str:
     """A copy of the model in one file, data that it keeps beside it included; the file's name, which tells the format."""
-    target = folder / ("model.tflite" if is_tflite(model) else "model.onnx")
+    target = folder / _MODELS[is_tflite(model)]
     if target.exists() and target.samefile(model):
         return target.name
     if target.suffix == ".onnx":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -32,6 +33,9 @@ from .synthesize import outcome, synthesize_build
 from .vendor_project import write_project
 
 __all__ = ["main"]
+
+_CLOCK_TOLERANCE = 0.005
+"""Of what was asked for: a clock that is further off is announced."""
 
 app = typer.Typer(
     help="Macaw: a quantized neural network to a verified FPGA accelerator, with open tools only.",
@@ -75,7 +79,9 @@ def _candidates(candidates: Sequence[Mapping[str, Any]]) -> Table:
 
 def _destination(board: str | None, device: str | None) -> str:
     """The name of the board, or the part. Raises UserError unless one is given, and there is one of that name."""
-    if (board is None) == (device is None):
+    if board is not None and device is not None:
+        raise UserError(f"--board {board[:40]} has a device of its own: leave out one of --board and --device.")
+    if board is None and device is None:
         raise UserError("Say what to build for: --board with one of `macaw boards`, or --device with a part number.")
     return find_device(device).name if device is not None else find_board(str(board)).name
 
@@ -128,6 +134,12 @@ def _build(
             f"{build.board.title}: engine {config}, {manifest['cycles']:,} cycles, {100 * manifest['utilization']:.1f} % of the "
             f"array's slots used, {manifest['inferences_per_second']:,.0f} inferences a second at {manifest['clock_hz'] / 1e6:g} MHz"
         )
+        asked_hz = manifest["wanted_hz"]
+        if asked_hz is not None and abs(manifest["clock_hz"] / asked_hz - 1) > _CLOCK_TOLERANCE:
+            CONSOLE.print(
+                f"clock: {asked_hz / 1e6:g} MHz were asked for; {manifest['clock_hz'] / 1e6:g} MHz is what the board's PLL makes, without "
+                "exceeding that"
+            )
         if len(manifest["candidates"]) > 1:
             CONSOLE.print(_candidates(manifest["candidates"]))
         for item in manifest["deviations"]:
@@ -213,7 +225,7 @@ def _faults(
     repeats: Annotated[int, typer.Option(min=1, max=1000, help="Seeds at each rate.")] = 5,
     limit: Annotated[int | None, typer.Option(min=1, help="Use only the first inputs.")] = None,
     rtl: Annotated[int, typer.Option(min=0, help="Inputs on which the RTL is compared with the golden model at each rate.")] = 0,
-    board: Annotated[str, typer.Option(help="Board that a model is built for.")] = DEFAULT_BOARD,
+    board: Annotated[str | None, typer.Option(help=f"Board that a model is built for; {DEFAULT_BOARD} without.")] = None,
     array: Annotated[str | None, typer.Option(help="p,m,n of a model's build; chosen without.")] = None,
 ) -> None:
     """Accuracy with errors in the weight memory: the same wrong bits in golden model and RTL."""
@@ -285,14 +297,22 @@ def _parts(
 def _check_words(words: Sequence[str]) -> None:
     """Raises UserError for an empty word: as a path it would be the current folder."""
     for before, word in zip(["macaw", *words], words, strict=False):
-        if not word or (word.startswith("--") and word.endswith("=")):
+        if not word or re.fullmatch("--?[a-z-]+=", word):
             where = word.rstrip("=") or before
             raise UserError(f"The word after {where} is empty, as from a variable that is not set: give it a value, or leave it out.")
+
+
+def _no_folder() -> None:
+    raise UserError("The current folder does not exist any more: change to another one, as with cd.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line ``argv`` (the process's own without); the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return run_command(_no_folder)
     if code := run_command(lambda: _check_words(words)):
         return code
     try:

@@ -6,21 +6,32 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from ..hw.errors import CheckFailed, UserError
 
 __all__ = ["CONSOLE", "Stages", "run_command", "stages"]
 
 
+class _Lines(Console):
+    """Text is printed as it is: paths and names of nodes may have brackets, which are markup elsewhere."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        if all(isinstance(item, str) for item in objects):
+            options.setdefault("markup", False)
+        super().print(*objects, **options)
+
+
 def _console(*, stderr: bool) -> Console:
     """Lines are never broken, so that a command can be copied; a table in a pipe gets 120 columns."""
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
     width = None if terminal or "COLUMNS" in os.environ else 120
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=width)
+    return _Lines(stderr=stderr, highlight=False, emoji=False, soft_wrap=True, width=width)
 
 
 CONSOLE = _console(stderr=False)
@@ -35,26 +46,26 @@ def run_command(command: Callable[[], None]) -> int:
     try:
         command()
     except UserError as error:
-        _ERRORS.print(f"[bold red]Error:[/] {_escape(str(error))}")
+        _complain("Error", str(error))
         return 2
     except CheckFailed as error:
-        _ERRORS.print(f"[bold red]Failed:[/] {_escape(str(error))}")
+        _complain("Failed", str(error))
         return 1
     except KeyboardInterrupt:
-        _ERRORS.print("[bold red]Interrupted:[/] nothing that this step had begun was left looking complete.")
+        _complain("Interrupted", "nothing that this step had begun was left looking complete.")
         return 1
     except BrokenPipeError:
         sys.stderr.close()
         return 1
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
-        _ERRORS.print(f"[bold red]Error:[/] {_escape(f'Cannot read or write{where}: {error.strerror or error}.')}")
+        _complain("Error", f"Cannot read or write{where}: {error.strerror or error}.")
         return 2
     return 0
 
 
-def _escape(text: str) -> str:
-    return text.replace("[", "\\[")
+def _complain(kind: str, text: str) -> None:
+    _ERRORS.print(Text.assemble((f"{kind}:", "bold red"), f" {text}"))
 
 
 class Stages(Protocol):
@@ -82,7 +93,7 @@ def stages() -> Iterator[Stages]:
             tasks[stage] = progress.add_task(stage, total=1.0, text="")
             if not _ERRORS.is_terminal:
                 _ERRORS.print(f"{stage} ...")
-        progress.update(tasks[stage], completed=min(max(fraction, 0.0), 1.0), text=_escape(text[:60]))  # type: ignore[arg-type]
+        progress.update(tasks[stage], completed=min(max(fraction, 0.0), 1.0), text=escape(text[:60]))  # type: ignore[arg-type]
 
     if not _ERRORS.is_terminal:
         yield report

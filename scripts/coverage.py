@@ -295,7 +295,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for number, item in enumerate(chosen):
                 progress("simulate", number / len(chosen), f"{item.name}: {item.trials[0].config}")
                 runs.append(_simulate(item, arguments.work))
-                CONSOLE.print(f"{item.name}: {item.trials[0].config}: equal, {runs[-1]['cycles']:,} cycles", markup=False)
+                CONSOLE.print(f"{item.name}: {item.trials[0].config}: equal, {runs[-1]['cycles']:,} cycles")
         tried = json.loads(RECORD.read_text()) if RECORD.is_file() else []
         found = summary(runs, exclusions, tried)
         arguments.output.parent.mkdir(parents=True, exist_ok=True)

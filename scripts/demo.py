@@ -6,6 +6,8 @@ import time
 from importlib import resources
 from pathlib import Path
 
+from rich.text import Text
+
 from ..boards.catalog import find_board
 from ..boards.flow import flow_of
 from ..compiler.model_import import import_model
@@ -58,7 +60,7 @@ def demo(folder: Path, board: str, *, route: bool = True) -> None:
     config = build.compilation.config
     seconds = time.monotonic() - started
     CONSOLE.print()
-    CONSOLE.print(f"[bold green]It works.[/] What happened in {seconds:.0f} s:")
+    CONSOLE.print(Text.assemble(("It works.", "bold green"), f" What happened in {seconds:.0f} s:"))
     CONSOLE.print(f"  1. The model's {len(result.rows) - 1} layers were compiled for an engine of {config} ({config.p * config.m * config.n} products a cycle).")
     CONSOLE.print(f"  2. Its Verilog was simulated on {result.inputs} real digits: every number equals the golden model's"
                   + (f" and {result.reference}'s." if result.reference else "."))

@@ -24,6 +24,7 @@ from ..sim.golden_network import model_output, quantize_input
 from ..sim.weight_cells import WeightCells
 from .build_folder import Build, board_budget, load_build
 from .console import CONSOLE, Stages, stages
+from .demo import DEFAULT_BOARD
 from .fault_plot import COLUMNS, curves, plot
 from .generate import generate
 from .inputs import Inputs, load_inputs
@@ -157,12 +158,15 @@ def _summary(rows: Sequence[dict[str, Any]]) -> Table:
 
 def fault_command(
     source: Path, inputs: Path, output: Path, *, rates: str, storage: str | None, seed: int, repeats: int, limit: int | None,
-    rtl: int, board: str, array: tuple[int, int, int] | None,
+    rtl: int, board: str | None, array: tuple[int, int, int] | None,
 ) -> None:  # fmt: skip
     """`macaw faults`: a table and a plot in ``output``; with ``rtl`` of a model also its build, in ``output/build``."""
     plan = FaultPlan(rates=parse_rates(rates), storages=_storages(storage), seed=seed, repeats=repeats, rtl_inputs=rtl)
     if source.is_dir() and array is not None:
         raise UserError(f"{source} is a build, whose array is chosen: leave --array out, or give the model.")
+    if source.is_dir() and board is not None:
+        raise UserError(f"{source} is a build, whose board is chosen: leave --board out, or give the model.")
+    board = board or DEFAULT_BOARD
     check_output_folder(output)
     with stages() as progress:
         build = None

@@ -33,6 +33,7 @@ from .build_folder import (
     Build,
     all_budgets,
     board_budget,
+    check_build_folder,
     copy_model,
     open_folder,
     write_images,
@@ -40,7 +41,6 @@ from .build_folder import (
 )
 from .c_driver import write_driver
 from .console import Stages, run_command, stages
-from .output_folder import check_output_folder
 from .provenance import write_provenance
 from .report import write_report
 
@@ -54,6 +54,9 @@ def parse_array(text: str) -> tuple[int, int, int]:
         raise UserError(f"--array is p,m,n (pixels, bytes in a word, output lanes), as in 4,8,4, not {text[:40]!r}.")
     p, m, n = (int(part) for part in parts)
     return p, m, n
+
+
+_CLOCK_MHZ = (1, 1000)
 
 
 def parse_clock(text: str) -> float:
@@ -192,9 +195,9 @@ def generate(
     board = find_destination(board_name)
     attachment = attachment or Attachment()
     attachment.check(board)
-    check_output_folder(folder)
-    if clock_mhz is not None and not 0 < clock_mhz < 1e6:
-        raise UserError(f"--clock is a frequency in MHz, as in 100, not {clock_mhz:g}.")
+    check_build_folder(folder, model)
+    if clock_mhz is not None and not _CLOCK_MHZ[0] <= clock_mhz <= _CLOCK_MHZ[1]:
+        raise UserError(f"--clock is a frequency from {_CLOCK_MHZ[0]} to {_CLOCK_MHZ[1]} MHz, as in 100, not {clock_mhz:g}.")
     wanted_hz = None if clock_mhz is None else round(clock_mhz * 1e6)
     clock_hz = board.clock_hz(wanted_hz)
     divisor, baud = attachment.rate(board, clock_hz)

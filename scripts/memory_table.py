@@ -141,7 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.page:
             write_section(arguments.page, SECTION, memory_tables(arguments.models))
         else:
-            CONSOLE.print(memory_tables(arguments.models), markup=False)
+            CONSOLE.print(memory_tables(arguments.models))
 
     return run_command(command)
 

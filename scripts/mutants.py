@@ -326,7 +326,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             finished += 1
             verdict = outcome.killed_by or ("no difference" if mutant.equivalent else "SURVIVED")
             verdict = verdict if outcome.conclusive else outcome.reason
-            CONSOLE.print(f"{mutant.name}: {verdict} ({outcome.seconds:.0f} s)", markup=False)
+            CONSOLE.print(f"{mutant.name}: {verdict} ({outcome.seconds:.0f} s)")
             progress("mutants", finished / len(todo), mutant.name)
             # Another run may have added to the file.
             merged = load_results(root / RESULTS) | {mutant.name: outcome}

@@ -240,12 +240,12 @@ def run_packed_engine(
 
 def _report_failure(found: TrialFailure, seed: int, keep: Path, seconds: float) -> None:
     """Reduce a failure, write it to a file, raise CheckFailed."""
-    CONSOLE.print(f"seed {seed} fails ({found.failure.kind}): {found}", markup=False)
+    CONSOLE.print(f"seed {seed} fails ({found.failure.kind}): {found}")
     path = keep / f"failure-{seed}.json"
     with tempfile.TemporaryDirectory() as folder:
         save_trial(found.trial, path)
         reduction = reduce_failure(
-            found, Path(folder), seconds=seconds, accepted=lambda step, trial: CONSOLE.print(f"  {step}", markup=False)
+            found, Path(folder), seconds=seconds, accepted=lambda step, trial: CONSOLE.print(f"  {step}")
         )
     save_trial(reduction.trial, path)
     least = "" if reduction.complete else ", with the time up before the end"
@@ -290,7 +290,7 @@ def run_again(path: Path) -> None:
         failure = TrialRunner(Path(folder)).failure(trial)
     if failure is not None:
         raise CheckFailed(f"{path} fails ({failure.kind}): {failure}")
-    CONSOLE.print(f"{path}: {trial.config}: equal: {_describe(trial.graph)}", markup=False)
+    CONSOLE.print(f"{path}: {trial.config}: equal: {_describe(trial.graph)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

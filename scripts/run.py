@@ -107,13 +107,14 @@ def run_folder(
     if save is not None:
         try:
             arrays: dict[str, Any] = {graph.output_name: run.outputs}
-            np.savez(save, **arrays)
+            with save.open("wb") as file:  # of this very name
+                np.savez(file, **arrays)
         except OSError as error:
             raise UserError(f"The outputs cannot be written to {save} ({error.strerror}).") from error
         CONSOLE.print(f"outputs: {save}")
     if run.differences:
         raise CheckFailed(f"{run.differences} output elements differ from the golden model.")
-    CONSOLE.print("[green]every output equals the golden model[/]")
+    CONSOLE.print("every output equals the golden model", style="green")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

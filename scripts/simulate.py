@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.markup import escape
 from rich.table import Table
 
 from ..hw.errors import CheckFailed, UserError
@@ -30,15 +31,17 @@ def show_verification(result: Verification) -> None:
 
     for row in result.rows:
         table.add_row(
-            row.name,
+            escape(row.name),
             f"{row.inputs:,}",
             f"{row.elements:,}",
             verdict(row.rtl_differences),
             verdict(row.reference_differences),
         )
     CONSOLE.print(table)
-    relation = "=" if result.cycles == result.predicted_cycles else "[red]but[/]"
-    CONSOLE.print(f"cycles: RTL {result.cycles:,} {relation} model {result.predicted_cycles:,}, {result.stalls:,} of them stalls")
+    relation, style = ("=", "") if result.cycles == result.predicted_cycles else ("but", "red")
+    CONSOLE.print(
+        f"cycles: RTL {result.cycles:,} {relation} model {result.predicted_cycles:,}, {result.stalls:,} of them stalls", style=style
+    )
     CONSOLE.print(
         f"simulation: {result.simulated_cycles:,} clock cycles of the RTL, {result.cycles_per_second:,.0f} a second on one core"
     )
@@ -46,9 +49,9 @@ def show_verification(result: Verification) -> None:
         CONSOLE.print(_accuracy_table(result))
     if not result.reference:
         CONSOLE.print(
-            "[dim]No reference interpreter is installed that rounds like this build: `pip install 'macaw[reference]'` adds ONNX "
-            "Runtime and TensorFlow Lite Micro (--rounding tflm).[/]",
-            highlight=False,
+            "No reference interpreter is installed that rounds like this build: `pip install 'macaw[reference]'` adds ONNX "
+            "Runtime and TensorFlow Lite Micro (--rounding tflm).",
+            style="dim",
         )
 
 

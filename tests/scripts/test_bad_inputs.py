@@ -111,6 +111,7 @@ def test_nothing_foreign_is_removed(macaw: Any, digits: Path, tmp_path: Path, lo
     mine = [folder / "firmware.bin", folder / "old.bit", folder / "images" / "photo.png", folder / "notes.json"]
     for path in mine:
         path.write_text("mine")
+    (folder / ".macaw").write_text("of a build that was interrupted")
     (folder / "macaw.bit").write_text("of a build before")
     shutil.copy(digits, folder / "model.onnx")
     words = ("--board", "ulx3s-85f", "--array", "1,4,2", "--no-route", "-o", folder)
@@ -118,6 +119,41 @@ def test_nothing_foreign_is_removed(macaw: Any, digits: Path, tmp_path: Path, lo
     assert all(path.read_text() == "mine" for path in mine)
     assert (folder / "model.onnx").read_bytes() == digits.read_bytes()
     assert looks_complete(folder) == ["build.json", "report.json", "report.html", "core.v", "board.v"]
+
+
+@pytest.mark.parametrize("name", ["core.v", "report.html", "model.onnx", "images/weights.hex"])
+def test_nothing_foreign_is_overwritten(macaw: Any, digits: Path, tmp_path: Path, name: str) -> None:
+    """As an export, or somebody's project."""
+    mine = tmp_path / "project" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    outcome = macaw("build", digits, "--board", "ulx3s-85f", "--array", "1,4,2", "--no-route", "-o", tmp_path / "project")
+    outcome.refused(2, f"project holds {name}, which is not of a build: choose another with -o")
+    assert mine.read_text() == "mine" and sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_with_brackets_and_spaces(macaw: Any, digits: Path, tmp_path: Path) -> None:
+    """Brackets are markup to what prints the lines, spaces are two words to make."""
+    folder = tmp_path / "a [/b] :star: c[red]"
+    built = macaw("build", digits, "--board", "ulx3s-85f", "--array", "1,4,2", "--no-route", "-o", folder)
+    assert built.code == 0 and f"report: {folder}/report.html" in built.output
+    assert macaw("verify", folder, "--limit", "1").code == 0
+    macaw("build", tmp_path / "a\\[/x]", "--board", "ulx3s-85f", "-o", folder).refused(2, f"{tmp_path}/a\\[/x]")
+
+
+def test_the_current_folder_is_gone(macaw: Any, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    macaw("build", digits, "--board", "ulx3s-85f", "-o", "build").refused(2, "The current folder does not exist any more")
+
+
+def test_clock_that_the_pll_does_not_make(macaw: Any, digits: Path, tmp_path: Path) -> None:
+    words = ("build", digits, "--board", "ulx3s-85f", "--array", "1,4,2", "--no-route", "-o", tmp_path / "build")
+    assert "clock: 33.3 MHz were asked for; 32.1429 MHz is what the board's PLL makes" in macaw(*words, "--clock", "33.3").output
+    assert "were asked for" not in macaw(*words, "--clock", "75").output
+    macaw(*words, "--clock", "0").refused(2, "--clock is a frequency from 1 to 1000 MHz, as in 100, not 0")
 
 
 def test_outputs_cannot_be_saved(macaw: Any, small_build: Path, tmp_path: Path) -> None:
@@ -160,7 +196,7 @@ def _edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
         ("image is short", 2, "weights.hex is not that of model.onnx: build again"),
         ("image is changed", 2, "weights.hex is not that of model.onnx: build again"),
         ("core is lost", 2, "core.v is needed for simulation but does not exist"),
-        ("core is junk", 1, "Compiling core"),
+        ("core is junk", 1, "core.v with core.cpp failed (exit code 1): %Error: core.v:1:"),
     ],
 )
 def test_damaged_build(macaw: Any, small_build: Path, tmp_path: Path, case: str, code: int, part: str) -> None:
@@ -269,7 +305,7 @@ def test_no_port_named(macaw: Any, small_build: Path, monkeypatch: pytest.Monkey
     macaw("run", small_build, "--port", "/dev/ttyUSB0", "--simulate").refused(2, "--port", "--simulate")
 
 
-@pytest.mark.parametrize("port", ["/dev/ttyAbsent7", "/dev/null", "/", ""])
+@pytest.mark.parametrize("port", ["/dev/ttyAbsent7", "/dev/null", "/"])
 def test_absent_port(macaw: Any, small_build: Path, port: str) -> None:
     macaw("run", small_build, "--port", port).refused(2, f"{port} is no serial port" if port == "/dev/null" else f"The serial port {port}")
 

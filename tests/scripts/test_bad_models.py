@@ -108,7 +108,6 @@ def test_nothing_fits(build: Any, models: Any) -> None:
         ("-1,8,4", "not '-1,8,4'"),
         ("4,8.5,4", "not '4,8.5,4'"),
         ("²,8,4", "not '²,8,4'"),
-        ("", "not ''"),
         ("9" * 5000 + ",8,4", "--array is p,m,n"),
     ],
 )
@@ -134,7 +133,7 @@ def test_unknown_board(build: Any, digits: Path, board: str, part: str) -> None:
     build(digits, board=board, parts=(f"There is no board '{board}'", part))
 
 
-@pytest.mark.parametrize("clock", ["100MHz", "100 MHz", "fast", "", "0", "-5", "1e9", "nan", "inf", "5000", "0.001", "1e-9"])
+@pytest.mark.parametrize("clock", ["100MHz", "100 MHz", "fast", "0", "-5", "1e9", "nan", "inf", "5000", "0.001", "1e-9"])
 @pytest.mark.parametrize("board", ["ulx3s-85f", "icebreaker"])
 def test_absurd_clock(build: Any, digits: Path, clock: str, board: str) -> None:
     build(digits, f"--clock={clock}", board=board, parts=("MHz",))

@@ -56,6 +56,11 @@ def test_row(staged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         ("ulx3s-85f", 1), ("other", row["cycles"])
     ]  # fmt: skip
 
+    data_of_others = tmp_path / "others.json"
+    data_of_others.write_text('{"rows": [{}]}')
+    with pytest.raises(UserError, match="is not a data file of this command"):
+        benchmark.store([row], data_of_others, "words")
+
     page = tmp_path / "page.md"
     begin, end = marks(SECTION)
     page.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
@@ -75,11 +80,12 @@ def test_difference_is_a_failure(staged: Path, tmp_path: Path, capsys: pytest.Ca
     _, reference = load_staged(staged / "digits.onnx", graph)
     row: dict[str, Any] = {
         "rtl_differences": 0, "cycles": 5, "predicted_cycles": 5, "reference_differences": 2, "deviations": 0, "outputs": 9,
-        "reference": reference.name,
+        "reference": reference.name, "implementation": None, "clock_hz": 75_000_000,
     }  # fmt: skip
     assert benchmark._problem(row) == "2 of 9 outputs differ from ONNX Runtime, stored"
     assert benchmark._problem(row | {"deviations": 1}) == ""
     assert "1 elements of the RTL" in benchmark._problem(row | {"rtl_differences": 1})
+    assert benchmark._problem(row | {"deviations": 1, "implementation": {"fmax_hz": 70_000_000}}) == "70.0 MHz, 75 wanted"
     assert "6 cycles, 5 predicted" in benchmark._problem(row | {"cycles": 6})
 
 

@@ -21,10 +21,12 @@ from macaw.boards import programmer
 from macaw.boards.catalog import BOARDS, find_board
 from macaw.boards.memory_test import ExternalResult, MemoryTestResult, WrongWord, on_data_lines
 from macaw.boards.programmer import find_programmer
+from macaw.boards.toolchain import TimingMissed
 from macaw.boards.top import BoardTop
 from macaw.compiler.compilation import compile_graph
 from macaw.compiler.model_import import import_model
 from macaw.hw.config import EngineConfig
+from macaw.hw.errors import CheckFailed
 from macaw.hw.external.external_memory_tester import ExternalShape
 from macaw.hw.memory.engine_memories import MemoryShape
 from macaw.hw.memory.memory_tester import MemoryTester
@@ -397,3 +399,92 @@ def test_check_lines() -> None:
     # Of a word of 6 bytes the second segment holds two; the gap of a third bank holds nothing.
     stored = bringup._stored(EngineConfig(p=3, m=6, n=1), 10).tolist()
     assert stored == [0xFFFFFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFF, 0, 0, 0xFFFFFFFF, 0xFFFF]
+
+
+# A run that does not come to its end
+
+
+def test_an_interrupted_report_has_not_passed(
+    macaw: Any, small_build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "build"
+    shutil.copytree(small_build, folder)
+    (folder / REPORT).write_text("Result: all checks passed\n")
+
+    def interrupted(bench: Any) -> None:
+        assert not (folder / REPORT).exists()  # nothing of an earlier run is left
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bringup, "check_memories", lambda bench: None)
+    monkeypatch.setattr(bringup, "_check_link", interrupted)
+    outcome = macaw("bringup", "--build", folder, "--simulate")
+    assert outcome.code == 1 and "Interrupted:" in outcome.errors
+    assert (folder / REPORT).read_text().endswith("Result: not finished\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"), [(KeyboardInterrupt(), "interrupted"), (SystemExit(1), "interrupted"), (OSError(28, "No space"), "OSError: [Errno 28] No space")]
+)
+def test_whatever_ends_a_part_has_failed(tmp_path: Path, error: BaseException, text: str) -> None:
+    report = BringUp(tmp_path / REPORT)
+    with pytest.raises(type(error)), report.part("link"):
+        raise error
+    assert report.checks == [Check("link", False, text)] and report.text().endswith("Result: FAILED: link\n")
+
+
+def test_boot_loaders_are_waited_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A board whose boot loader must be called by hand is tried for a minute, any other once."""
+    now, tries = 0.0, 0
+
+    class Program:
+        def program(self, bitstream: Path) -> None:
+            nonlocal tries
+            tries += 1
+            if tries < 5:
+                raise CheckFailed("no device")
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    clock = SimpleNamespace(monotonic=lambda: now, sleep=sleep)
+    monkeypatch.setattr(bringup_bench, "time", clock)
+
+    def bench(name: str) -> Any:
+        found: Any = SimpleNamespace(board=find_board(name), programmer=Program(), progress=lambda *_: None)
+        return found
+
+    with pytest.raises(CheckFailed, match="no device"):
+        bringup_bench.Bench.program(bench("ulx3s-85f"), Path("macaw.bit"))
+    assert tries == 1
+    bringup_bench.Bench.program(bench("orangecrab-25f"), Path("macaw.bit"))
+    assert tries == 5 and now == 3.0
+    assert "macaw.bit goes into the OrangeCrab r0.2 25F by its boot loader: hold its button while you plug it in." in capsys.readouterr().out
+    tries = -1000
+    with pytest.raises(CheckFailed, match="no device"):
+        bringup_bench.Bench.program(bench("tinyfpga-bx"), Path("macaw.bin"))
+    assert 60 <= now - 3.0 <= 62
+
+
+def test_a_tester_that_misses_the_clock_takes_a_rate_that_fits(
+    macaw: Any, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """12 Mbaud of a build at 96 MHz are none at 81 MHz."""
+    words = ("--board", "ecpix5-85f", "--array", "1,2,2", "--baud", "12000000", "--no-route", "-o", tmp_path)
+    assert macaw("build", digits, *words).code == 0
+    clocks = []
+
+    def implement(top: Any, board: Any, folder: Path, *, seeds: Any, clock_hz: int, progress: Any) -> Any:
+        for component in (top, top.design, top.design.engine):
+            component._MustUse__used = True
+        clocks.append(clock_hz)
+        if len(clocks) == 1:
+            figures: Any = SimpleNamespace(missed={}, seed=1, fmax_hz=90_000_000, clock_hz=clock_hz)
+            raise TimingMissed(figures)
+        return SimpleNamespace(bitstream=folder / "macaw.bit")
+
+    monkeypatch.setattr(bringup_memories, "implement", implement)
+    build = load_build(tmp_path)
+    bench: Any = SimpleNamespace(build=build, board=build.board, simulated=False, progress=None)
+    _, rate = bringup_memories.tester_bitstream(bench, bringup_memories.memories_of(bench))
+    assert clocks[0] == 96_000_000 and 75_000_000 < clocks[1] <= 81_000_000 and rate <= 3_000_000

@@ -87,7 +87,7 @@ def test_build_for_a_part(macaw: Any, digits: Path, tmp_path: Path) -> None:
     assert "--device LFE5U-45F-6BG381C" in report and "43,848" in report
     assert load_build(folder).board is find_device("LFE5U-45F-6BG381C")
     macaw("build", digits, "--device", "LFE5U-45F", *words).refused(2, "no part 'LFE5U-45F'", "as LFE5U-45F-6BG381C")
-    macaw("build", digits, "--board", "icebreaker", "--device", "LFE5U-45F-6BG381C", *words).refused(2, "--board", "or --device")
+    macaw("build", digits, "--board", "icebreaker", "--device", "LFE5U-45F-6BG381C", *words).refused(2, "leave out one of --board and --device")
     macaw("build", digits, *words).refused(2, "--board with one of `macaw boards`, or --device with a part number")
 
 

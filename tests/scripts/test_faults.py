@@ -72,7 +72,7 @@ def test_a_model_without_labels(macaw: Any, digits: Path, heldout: Any, tmp_path
     assert table[0]["agreement"] == "1.000000"
 
 
-@pytest.mark.parametrize("rates", ["", "often", "0", "-0.1", "0.6", "nan", "1e-3,,1e-2", "inf"])
+@pytest.mark.parametrize("rates", ["often", "0", "-0.1", "0.6", "nan", "1e-3,,1e-2", "inf"])
 def test_rates_that_are_none(macaw: Any, small_build: Path, inputs: Path, tmp_path: Path, rates: str) -> None:
     outcome = macaw("faults", small_build, "--inputs", inputs, f"--rates={rates}", "-o", tmp_path / "out")
     outcome.refused(2, "--rates are probabilities above 0 and up to 0.5", "as in 1e-4,1e-3")

@@ -69,7 +69,6 @@ def test_single_rounding(macaw: Any, keywords: Path, tmp_path: Path) -> None:
     ("words", "part"),
     [
         (("--rounding", "twice"), "--rounding is tflm or single, not 'twice'"),
-        (("--rounding", ""), "--rounding is tflm or single, not ''"),
     ],
 )
 def test_unknown_rounding(macaw: Any, keywords: Path, tmp_path: Path, words: tuple[str, ...], part: str) -> None:

@@ -113,7 +113,7 @@ def test_refused_builds(macaw: Any, digits: Path, tmp_path: Path) -> None:
         (("--board", "upduino-v3", "--weights", "flash"), ("cannot be loaded from its flash",)),
         (("--board", "colorlight-5a-75b", "--link", "spi"), ("no free pins",)),
         (("--board", "icebreaker", "--link", "i2c"), ("--link is one of uart, spi",)),
-        (("--board", "icebreaker", "--baud", "3000000"), ("3.6 % off", "--clock")),
+        (("--board", "icebreaker", "--clock", "20.25", "--baud", "3000000"), ("3.6 % off", "--clock")),
         (("--board", "icesugar", "--baud", "1000000"), ("can have 300 to 115200 baud",)),
         (("--device", "iCE40UP5K-SG48", "--link", "spi"), ("--device builds the core alone",)),
     ):
@@ -126,7 +126,7 @@ def test_baud(macaw: Any, digits: Path, tmp_path: Path) -> None:
     built = macaw("build", digits, "--board", "icebreaker", "--array", "1,4,2", "--baud", "1000000", "--no-route", "-o", folder)
     assert built.code == 0, built.errors
     manifest = json.loads((folder / "build.json").read_text())
-    assert (manifest["baud"], manifest["divisor"]) == (1_000_000, 20) and load_build(folder).attachment.baud == 1_000_000
+    assert (manifest["baud"], manifest["divisor"]) == (1_000_000, 24) and load_build(folder).attachment.baud == 1_000_000
 
 
 @pytest.mark.slow

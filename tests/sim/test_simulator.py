@@ -103,11 +103,27 @@ def test_harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(CheckFailed, match="install g\\+\\+ and make"):
             compile_harness(verilog, top="top", harness=harness, build_dir=build)
     harness.write_text(_MAIN.replace("top.crc", "top.absent"))
-    with pytest.raises(CheckFailed, match=r"Compiling top with main.cpp failed \(exit code \d+\); the log is") as info:
+    with pytest.raises(
+        CheckFailed, match=r"Compiling .*/top.v with main.cpp failed \(exit code \d+\): main.cpp:\d+:\d+: error: .*absent.*; the log is"
+    ) as info:
         compile_harness(verilog, top="top", harness=harness, build_dir=build)
     log = Path(str(info.value).rsplit(" ", 1)[1].rstrip("."))
     assert "absent" in log.read_text()
-    assert sorted(path.name for path in build.iterdir() if path.is_dir()) == [executable.parent.name]
+    assert sorted(path.name for path in build.iterdir()) == sorted([log.name, executable.name, executable.with_suffix('.log').name])
+
+
+@pytest.mark.parametrize("name", ["two words", "a'b\"c$HOME", "a;b&c#d", "ü(x): y"])
+def test_harness_in_any_folder(tmp_path: Path, name: str) -> None:
+    """Neither make nor a shell gets to see the path."""
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "main.cpp").write_text(_MAIN)
+    verilog = write_verilog(Crc32(), folder / "top.v")
+    executable = compile_harness(verilog, top="top", harness=folder / "main.cpp", build_dir=folder / "build")
+    assert subprocess.run([executable], capture_output=True, check=True, text=True).stdout == "cbf43926\n"
+    verilog.write_text(verilog.read_text().replace("endmodule", "endmodul", 1))
+    with pytest.raises(CheckFailed, match=r"top.v with main.cpp failed \(exit code \d+\): %Error: top.v:\d+:\d+: syntax error"):
+        compile_harness(verilog, top="top", harness=folder / "main.cpp", build_dir=folder / "build")
 
 
 def test_interrupt_ends_the_compiler(tmp_path: Path) -> None:
