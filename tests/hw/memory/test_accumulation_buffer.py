@@ -15,6 +15,7 @@ from macaw.sim.bench.gallery import run_gallery
 _SHAPES = [
     (1, 1, 1, 1, 12, False), (3, 5, 7, 1, 24, False), (3, 5, 2, 3, 16, False), (2, 1, 1, 4, 32, False),
     (1, 1, 3, 2, 20, False), (2, 3, 2, 1, 26, True), (1, 2, 2, 3, 28, True), (2, 4, 1, 2, 16, True),
+    (2, 2, 17, 1, 20, False), (1, 1, 33, 1, 14, True),
 ]  # fmt: skip
 
 
