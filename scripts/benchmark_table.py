@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..hw.errors import UserError
+from .board_table import memory_cell
 from .markdown_table import markdown_table
 from .marked_section import write_section
 
@@ -61,7 +62,7 @@ def _placed(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
     return (
         f"{fmax / 1e6:.1f} MHz" + ("" if fmax >= row["clock_hz"] else ", missed"),
         f"{used['luts']:,}",
-        f"{used['block_rams']}" + (f" and {used['single_port_rams']} SPRAM" if used["single_port_rams"] else ""),
+        memory_cell(used["block_rams"], used["single_port_rams"]),
         f"{used['multipliers']}",
     )
 

@@ -10,7 +10,7 @@ from ..boards.figures import BoardFigures
 from .markdown_table import markdown_table
 from .marked_section import write_section
 
-__all__ = ["SECTION", "board_table", "write_board_table"]
+__all__ = ["SECTION", "board_table", "memory_cell", "write_board_table"]
 
 SECTION = "boards"
 """Name of the section."""
@@ -21,8 +21,12 @@ _COLUMNS = {
 }  # fmt: skip
 
 
+def memory_cell(block_rams: int, single_port_rams: int) -> str:
+    """How many of each a design takes."""
+    return f"{block_rams}" + (f" and {single_port_rams} SPRAM" if single_port_rams else "")
+
+
 def _cells(row: BoardFigures) -> list[str]:
-    memory = f"{row.block_rams}" + (f" and {row.single_port_rams} SPRAM" if row.single_port_rams else "")
     return [
         f"`{row.board}`",
         row.network,
@@ -31,7 +35,7 @@ def _cells(row: BoardFigures) -> list[str]:
         f"{row.clock_hz / 1e6:g} MHz" + ("" if row.median_fmax_hz >= row.clock_hz else ", missed"),
         f"{row.luts:,}",
         f"{row.registers:,}",
-        memory,
+        memory_cell(row.block_rams, row.single_port_rams),
         f"{row.multipliers}",
         f"{row.inferences_per_second:,.0f}",
         ", ".join(f"{name} {rate:,.0f}" for name, rate in row.others.items()) or "–",

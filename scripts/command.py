@@ -135,7 +135,7 @@ def _build(
             f"array's slots used, {manifest['inferences_per_second']:,.0f} inferences a second at {manifest['clock_hz'] / 1e6:g} MHz"
         )
         asked_hz = manifest["wanted_hz"]
-        if asked_hz is not None and abs(manifest["clock_hz"] / asked_hz - 1) > _CLOCK_TOLERANCE:
+        if abs(manifest["clock_hz"] / asked_hz - 1) > _CLOCK_TOLERANCE:
             CONSOLE.print(
                 f"clock: {asked_hz / 1e6:g} MHz were asked for; {manifest['clock_hz'] / 1e6:g} MHz is what the board's PLL makes, without "
                 "exceeding that"
@@ -294,26 +294,22 @@ def _parts(
     _exit(lambda: show_parts(word))
 
 
-def _check_words(words: Sequence[str]) -> None:
-    """Raises UserError for an empty word: as a path it would be the current folder."""
+def _check_start(words: Sequence[str]) -> None:
+    """Raises UserError without a current folder, and for an empty word: as a path it would be the current folder."""
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise UserError("The current folder does not exist any more: change to another one, as with cd.") from error
     for before, word in zip(["macaw", *words], words, strict=False):
         if not word or re.fullmatch("--?[a-z-]+=", word):
             where = word.rstrip("=") or before
             raise UserError(f"The word after {where} is empty, as from a variable that is not set: give it a value, or leave it out.")
 
 
-def _no_folder() -> None:
-    raise UserError("The current folder does not exist any more: change to another one, as with cd.")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line ``argv`` (the process's own without); the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
-    try:
-        Path.cwd()
-    except FileNotFoundError:
-        return run_command(_no_folder)
-    if code := run_command(lambda: _check_words(words)):
+    if code := run_command(lambda: _check_start(words)):
         return code
     try:
         app(args=words, prog_name="macaw")

@@ -46,6 +46,8 @@ from .report import write_report
 
 __all__ = ["generate", "main", "parse_array", "parse_clock"]
 
+_CLOCK_MHZ = (1, 1000)
+
 
 def parse_array(text: str) -> tuple[int, int, int]:
     """``p,m,n`` as three integers. Raises UserError."""
@@ -54,9 +56,6 @@ def parse_array(text: str) -> tuple[int, int, int]:
         raise UserError(f"--array is p,m,n (pixels, bytes in a word, output lanes), as in 4,8,4, not {text[:40]!r}.")
     p, m, n = (int(part) for part in parts)
     return p, m, n
-
-
-_CLOCK_MHZ = (1, 1000)
 
 
 def parse_clock(text: str) -> float:

